@@ -1,0 +1,1 @@
+"""From an utterance to its emotion and an answer."""

@@ -1,0 +1,144 @@
+"""Values that travel from an utterance to an answer. Immutable; times are stream seconds unless a name says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from streaming.events import Utterance
+
+EmotionSource: TypeAlias = Literal["off", "text", "voice", "both"]
+"""What emotion may be read from: nothing, the words, the voice, or both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerWord:
+    """A word that moved the estimate towards `label` by `weight` (difference of logits, > 0)."""
+
+    word: str
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceCue:
+    """Something in the voice that moved the estimate towards `label` by `weight`, in words ("high pitch")."""
+
+    cue: str
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What an estimate rests on: words said, cues in the voice, sequence numbers of earlier turns."""
+
+    words: tuple[TriggerWord, ...] = ()
+    cues: tuple[VoiceCue, ...] = ()
+    turns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmotionEstimate:
+    """What is expressed, not what is felt.
+
+    Attributes:
+        labels, distribution: a named label set and its calibrated probabilities, each in [0, 1], summing to 1.
+        top: the most likely label, None when the estimate abstains ("unclear").
+        confidence: probability of the most likely label, in [0, 1].
+        arousal, dominance, valence: in [0, 1], None when unknown.
+        text_distribution, voice_distribution: the two sources before fusion, over the same labels; None when unused.
+        conflict: Jensen-Shannon divergence between the two in [0, 1] (base 2), None when either is missing.
+        eight: the eight-class distribution by label, empty when the engine has none.
+        revised_text, reason: from a language model, None without one.
+        is_final: False while the user still speaks; `revision` counts estimates of the utterance from 1.
+    """
+
+    utterance: int
+    revision: int
+    is_final: bool
+    at_s: float
+    labels: tuple[str, ...]
+    distribution: tuple[float, ...]
+    top: str | None
+    confidence: float
+    arousal: float | None = None
+    dominance: float | None = None
+    valence: float | None = None
+    text_distribution: tuple[float, ...] | None = None
+    voice_distribution: tuple[float, ...] | None = None
+    conflict: float | None = None
+    eight: tuple[tuple[str, float], ...] = ()
+    evidence: Evidence = Evidence()
+    revised_text: str | None = None
+    reason: str | None = None
+    method: str = ""
+    prompt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyDelta:
+    """The next piece of the answer to an utterance. Dropped when the reply is cancelled."""
+
+    utterance: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyDone:
+    """The answer as the user got it: `text` is what was heard (or shown), cut short when `interrupted`. Kept."""
+
+    utterance: int
+    text: str
+    interrupted: bool
+    is_crisis: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One user utterance with its estimate and the agent's answer as actually heard.
+
+    Attributes:
+        seq: place in the session, from 1 without gaps; None until it is saved.
+        nbest: the hypotheses as (text, posterior), best first.
+    """
+
+    session: str
+    seq: int | None
+    utterance: int
+    start_s: float
+    end_s: float
+    text: str
+    nbest: tuple[tuple[str, float], ...]
+    estimate: EmotionEstimate | None
+    prosody_words: tuple[str, ...]
+    reply: str
+    interrupted: bool
+    is_crisis: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSaved:
+    """The turn is on disk: it survives a kill or a power cut from here on. Kept."""
+
+    session: str
+    seq: int
+    utterance: int
+
+
+AgentEvent: TypeAlias = EmotionEstimate | ReplyDelta | ReplyDone | TurnSaved
+"""What the agent says; the session passes the listener's events on beside these."""
+
+__all__ = [
+    "AgentEvent",
+    "EmotionEstimate",
+    "EmotionSource",
+    "Evidence",
+    "ReplyDelta",
+    "ReplyDone",
+    "TriggerWord",
+    "Turn",
+    "TurnSaved",
+    "Utterance",
+    "VoiceCue",
+]

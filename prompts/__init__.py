@@ -1,0 +1,1 @@
+"""Text that models see, as versioned files."""

@@ -1,0 +1,1 @@
+"""Sound in, utterances out. Knows nothing of language models, emotions or answers."""
