@@ -1,0 +1,109 @@
+"""The shape of the house: who may import whom is import-linter's; sizes, names and the guards of flat packages are here."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("agent", "streaming", "prompts", "eval")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 45
+
+# What a module of these may never name: the line's pure parts hold no device, socket, thread, clock or model.
+IMPURE = {
+    "asyncio",
+    "anyio",
+    "socket",
+    "threading",
+    "subprocess",
+    "multiprocessing",
+    "sounddevice",
+    "av",
+    "onnxruntime",
+}
+IMPURE |= {"pocketsphinx", "parselmouth", "faster_whisper", "torch", "transformers", "time", "datetime", "random"}
+PURE = [
+    *(
+        f"streaming/{n}.py"
+        for n in ("events", "ports", "errors", "segmenter", "endpoint", "nbest", "stability", "lattice")
+    ),
+    *(f"streaming/{n}.py" for n in ("pitch", "prosody", "baseline", "describe", "acoustics", "listener")),
+    *(f"agent/{n}.py" for n in ("events", "ports", "errors", "labels", "conversation", "distribution", "bargein")),
+    *(f"agent/{n}.py" for n in ("playback", "expression", "topics")),
+]
+# Heavy packages are imported by nobody but the adapter that needs them.
+HEAVY = {"torch", "transformers", "llama_cpp", "faster_whisper", "ctranslate2", "ray", "vllm"}
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_our_packages_are_the_ones_that_get_imported(package: str):
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).is_relative_to(ROOT)
+
+
+def test_no_other_distribution_owns_our_package_names():
+    owners = {
+        (dist.metadata["Name"], file.parts[0])
+        for dist in importlib.metadata.distributions()
+        for file in dist.files or ()
+        if file.parts[0] in PACKAGES and dist.metadata["Name"] != "attune"
+    }
+    assert not owners
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path):
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= MAX_FILE_LINES
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno > MAX_FUNCTION_LINES
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_are_never_imported_outside_backends(path: Path):
+    if "backends" not in path.parts:
+        assert not imported(path) & HEAVY
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_know_no_device_clock_or_thread(name: str):
+    assert not imported(ROOT / name) & IMPURE
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_names_exist_and_are_sorted(package: str):
+    module = importlib.import_module(package)
+    names: list[str] = getattr(module, "__all__", [])
+    assert names == sorted(names)
+    assert all(hasattr(module, name) for name in names)
+
+
+def test_the_top_level_holds_only_what_was_agreed():
+    allowed = {*PACKAGES, "tests", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"}
+    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".") and path.suffix != ".egg-info"}
+    assert found <= allowed
