@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from streaming.events import Utterance
+from streaming.events import ListenerEvent
 
 EmotionSource: TypeAlias = Literal["off", "text", "voice", "both"]
 """What emotion may be read from: nothing, the words, the voice, or both."""
@@ -89,6 +89,7 @@ class ReplyDone:
     """The answer as the user got it: `text` is what was heard (or shown), cut short when `interrupted`. Kept."""
 
     utterance: int
+    at_s: float
     text: str
     interrupted: bool
     is_crisis: bool = False
@@ -126,19 +127,36 @@ class TurnSaved:
     utterance: int
 
 
-AgentEvent: TypeAlias = EmotionEstimate | ReplyDelta | ReplyDone | TurnSaved
-"""What the agent says; the session passes the listener's events on beside these."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageDegraded:
+    """The turn could not be saved yet; it is kept and tried again with the next one. Kept."""
 
-__all__ = [
-    "AgentEvent",
-    "EmotionEstimate",
-    "EmotionSource",
-    "Evidence",
-    "ReplyDelta",
-    "ReplyDone",
-    "TriggerWord",
-    "Turn",
-    "TurnSaved",
-    "Utterance",
-    "VoiceCue",
-]
+    utterance: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Wall-clock times of one turn, milliseconds; None where the step did not happen. Kept.
+
+    Attributes:
+        endpoint_wait_ms: silence the endpoint waited for, after the voice ended (stream time).
+        emotion_ms: from the utterance to its final estimate.
+        reply_ms: from the utterance to the first words of the answer.
+        sound_ms: from the utterance to the first sound of the answer, ready to play.
+        emotion_was_late: 1 when the answer had to start without the estimate, else 0.
+    """
+
+    utterance: int
+    endpoint_wait_ms: float | None = None
+    emotion_ms: float | None = None
+    reply_ms: float | None = None
+    sound_ms: float | None = None
+    emotion_was_late: int = 0
+
+
+AgentEvent: TypeAlias = EmotionEstimate | ReplyDelta | ReplyDone | TurnSaved | StorageDegraded | Metrics
+"""What the agent says."""
+
+SessionEvent: TypeAlias = ListenerEvent | AgentEvent
+"""What a session says: the listener's events and, among them, the agent's."""

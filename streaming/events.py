@@ -207,10 +207,28 @@ class AudioDropped:
     total_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTrouble:
+    """`engine` failed on this utterance even when tried again; the line goes on without its answer. Kept."""
+
+    utterance: int
+    at_s: float
+    engine: str
+    message: str
+
+
 SegmentEvent: TypeAlias = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | SpeechEnded
 """What the segmenter says."""
 
 ListenerEvent: TypeAlias = (
-    SpeechStarted | SpeechPaused | SpeechResumed | SpeechEnded | Transcript | RollingProsody | Utterance | AudioDropped
+    SpeechStarted
+    | SpeechPaused
+    | SpeechResumed
+    | SpeechEnded
+    | Transcript
+    | RollingProsody
+    | Utterance
+    | AudioDropped
+    | EngineTrouble
 )
 """What the listener says."""

@@ -1,4 +1,4 @@
-"""The shape of the house: who may import whom is import-linter's; sizes, names and the guards of flat packages are here."""
+"""The shape of the house: sizes, names, purity, guards of flat packages. Who imports whom is import-linter's."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""One answer on its way: its words, the sentences that are ready to be spoken, and what the user has heard of it.
+
+Knows neither engines nor devices: the session's tasks fill it, and a count of played samples says what was heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .playback import SpokenReply
+from .sentences import SentenceCutter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streaming.events import Utterance
+
+    from .events import EmotionEstimate
+
+
+async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield the words of `pieces` sentence by sentence, the spaces after each kept; joined they are the same text."""
+    cutter = SentenceCutter()
+    async for piece in pieces:
+        for sentence in cutter.feed(piece):
+            yield sentence
+    for sentence in cutter.flush():
+        yield sentence
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """The state of one answer.
+
+    Attributes:
+        heard_at: wall-clock second at which the utterance was there; latencies count from it.
+        sounds: True once there is sound of it; without a voice it is read, and counts as heard at once.
+        scope: cancelling it stops the responder and the voice.
+        is_complete: no more words or sound will follow.
+        done: set when its preparation is over, complete or not.
+    """
+
+    utterance: Utterance
+    heard_at: float
+    is_crisis: bool = False
+    estimate: EmotionEstimate | None = None
+    estimate_was_late: bool = False
+    text: str = ""
+    spoken: SpokenReply = field(default_factory=SpokenReply)
+    sounds: bool = False
+    is_complete: bool = False
+    emotion_ms: float | None = None
+    reply_ms: float | None = None
+    sound_ms: float | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+    def heard(self, n_played: int) -> str:
+        """Return what the user got when `n_played` samples were heard; all that was shown, when nothing sounds."""
+        return (self.spoken.heard(n_played) if self.sounds else self.text).strip()

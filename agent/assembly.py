@@ -1,0 +1,116 @@
+"""Puts a conversation together from a user's settings: engines, loudspeaker, log, listener, session."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streaming.backends.embedded import embedded_listener
+from streaming.errors import DeviceUnavailable
+from streaming.pipeline import listen
+
+from .backends.emotion.embedded import EmbeddedRecognizer
+from .backends.reply.reflective import ReflectiveResponder
+from .backends.tts.choose import choose_speech
+from .conversation import Conversation
+from .loudspeaker import Loudspeaker, SilentSink
+from .preparation import Engines
+from .session import Session, SessionSettings
+from .turnlog import TurnLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from pathlib import Path
+
+    from streaming.pipeline import Heard
+    from streaming.sources import Sound
+
+    from .config import Config
+    from .events import SessionEvent
+    from .loudspeaker import Sink
+    from .ports import Speech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """What one conversation is to be.
+
+    Attributes:
+        is_live: the sound comes from a microphone and the answer goes to a loudspeaker; else from files, in lockstep.
+        speaks: answers are voiced; else they are only written.
+        keeps: turns go to the turn log.
+        session: id of the session; None makes a new one.
+    """
+
+    is_live: bool
+    speaks: bool = True
+    keeps: bool = True
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is told: `tell` of every event in order, `level` of each block's level in dB, `note` of what to know."""
+
+    tell: Callable[[SessionEvent], Awaitable[None]]
+    level: Callable[[float], None]
+    note: Callable[[str], None]
+
+
+async def converse(source: AsyncIterator[Sound], *, config: Config, talk: Talk, audience: Audience) -> None:
+    """Hold one conversation until `source` ends.
+
+    Raises:
+        StreamingError, AgentError: the source, or the turn log, cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        listener = await anyio.to_thread.run_sync(embedded_listener)
+        stack.callback(listener.close)
+        speech = choose_speech(config.voice if talk.speaks else "none")
+        sink = _sink(talk, speech, audience.note)
+        stack.callback(sink.close)
+        log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
+        session_id = talk.session or "not-kept"
+        if log is not None:
+            session_id = await log.start_session(talk.session, locale=config.locale, emotion_source=config.emotion)
+        session = Session(
+            Conversation(session=session_id, locale=config.locale),
+            engines=Engines(recognizer=EmbeddedRecognizer(), responder=ReflectiveResponder(), speech=speech, log=log),
+            sink=sink,
+            tell=audience.tell,
+            settings=SessionSettings(
+                emotion=config.emotion,
+                lockstep=not talk.is_live,
+                half_duplex=talk.is_live and config.duplex == "half",
+            ),
+        )
+        await session.run(_watched(listen(source, listener, gate=session.gate), audience.level))
+
+
+def session_of_files(paths: Iterable[Path]) -> str:
+    """Return the session id of a conversation from files: the same sound is the same session, saved once."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return f"file-{digest.hexdigest()[:12]}"
+
+
+def _sink(talk: Talk, speech: Speech, note: Callable[[str], None]) -> Sink:
+    """Return where the answer sounds; without a loudspeaker a live conversation goes on in writing."""
+    if not talk.is_live or speech.name == "none":
+        return SilentSink()
+    try:
+        return Loudspeaker()
+    except DeviceUnavailable as trouble:
+        note(f"answers are written only: {trouble}")
+        return SilentSink()
+
+
+async def _watched(heard: AsyncIterator[Heard], level: Callable[[float], None]) -> AsyncIterator[Heard]:
+    async for block in heard:
+        level(block.level_db)
+        yield block

@@ -1,0 +1,29 @@
+"""The reflective listener as a responder: no model, no network, the same answer live and in replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.reply import ReplySettings, reply_to
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent.conversation import Conversation
+    from agent.events import EmotionEstimate
+    from streaming.events import Utterance
+
+
+class ReflectiveResponder:
+    """Answers as an active listener does, sentence by sentence."""
+
+    def __init__(self, settings: ReplySettings | None = None) -> None:
+        self._settings = settings or ReplySettings()
+
+    async def respond(
+        self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
+    ) -> AsyncIterator[str]:
+        """Yield the answer sentence by sentence."""
+        sentences = reply_to(utterance, estimate, conversation, settings=self._settings)
+        for place, sentence in enumerate(sentences):
+            yield f" {sentence}" if place else sentence

@@ -1,0 +1,33 @@
+"""The `attune` command. One module per command; this one only puts them together."""
+
+from __future__ import annotations
+
+import typer
+
+from . import annotate, doctor, history, listen, talk
+from .boundary import run_command
+
+app = typer.Typer(
+    name="attune",
+    help="A voice agent that hears how you feel. Start with `attune talk`, or `attune demo` without a microphone.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("start")(talk.start)
+app.command("talk")(talk.talk)
+app.command("demo")(talk.demo)
+app.command("segment")(listen.segment)
+app.command("transcribe")(listen.transcribe)
+app.command("emotion")(annotate.emotion)
+app.command("doctor")(doctor.doctor)
+app.add_typer(history.app, name="history")
+
+
+def main() -> None:
+    """Run `attune`."""
+    run_command(app, program="attune")
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,69 @@
+"""`attune emotion`: estimates for many texts and recordings; the annotation tool."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import track
+
+from streaming.errors import StreamingError
+
+from ..annotation import Annotator, parse_row
+from ..errors import AgentError
+from .boundary import INPUT, InputInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def emotion(
+    rows: Annotated[
+        Path, typer.Option("--jsonl", metavar="IN", help='Rows {"id", "text"?, "audio"?}; "-" reads standard input.')
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="Write here instead of standard output.")] = None,
+    source: Annotated[str, typer.Option("--emotion", help="Read emotion from: text, voice, both.")] = "both",
+) -> None:
+    """Estimate the emotion of each row: distribution, top, confidence, arousal, valence, dominance, evidence.
+
+    A row with a recording and no text is transcribed first. A row that cannot be read gets an "error" in its place, so
+    that as many rows come out as went in; the exit code is then 3.
+    """
+    lines = list(_lines(rows))
+    n_bad = 0
+    try:
+        sink = sys.stdout if out is None else out.open("w", encoding="utf-8")
+    except OSError as trouble:
+        raise InputInvalid(f"cannot write {out}: {trouble.strerror}") from trouble
+    with Annotator(source=source, folder=Path() if str(rows) == "-" else rows.parent) as annotator:
+        numbered = enumerate(lines, start=1)
+        quiet = out is None or not sys.stderr.isatty()
+        for number, line in track(numbered, total=len(lines), description="estimating", disable=quiet):
+            record = _record(annotator, line, number=number)
+            n_bad += "error" in record
+            sink.write(json.dumps(record, ensure_ascii=False) + "\n")
+    sink.flush()
+    if n_bad:
+        typer.echo(f'attune: {n_bad} of {len(lines)} rows could not be read (see their "error")', err=True)
+        raise typer.Exit(INPUT)
+
+
+def _record(annotator: Annotator, line: str, *, number: int) -> dict[str, Any]:
+    row_id: Any = None
+    try:
+        row = parse_row(line)
+        row_id = row.id
+        return {"id": row_id} | annotator.annotate(row)
+    except (AgentError, StreamingError) as trouble:
+        return {"id": row_id, "error": f"line {number}: {trouble}"}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as trouble:
+        raise InputInvalid(f"cannot read {path}: {trouble}") from trouble
+    return (line for line in text.splitlines() if line.strip())

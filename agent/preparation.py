@@ -1,0 +1,187 @@
+"""How an answer comes about: estimate, crisis check, words, sound. Runs inside the answer's cancel scope.
+
+Emotion has a budget: when the estimate is not there in time, the answer starts without it and the estimate follows as a
+revision. The crisis check waits for nothing and nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from streaming.errors import StreamingError
+from streaming.events import EngineTrouble
+
+from .answer import Answer, sentences
+from .errors import AgentError, SpeechFailed
+from .events import EmotionSource, ReplyDelta
+from .expression import style_for
+from .safety import answer as crisis_answer
+from .safety import check, for_speech, vet
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from streaming.events import Utterance
+
+    from .conversation import Conversation
+    from .events import EmotionEstimate, SessionEvent
+    from .loudspeaker import Sink
+    from .ports import EmotionRecognizer, Responder, SpeakingStyle, Speech
+    from .turnlog import TurnLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """What a session speaks and thinks with; without a log nothing is kept."""
+
+    recognizer: EmotionRecognizer
+    responder: Responder
+    speech: Speech
+    log: TurnLog | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationSettings:
+    """What an answer may rest on, and how long it waits for the estimate (seconds, may be infinite)."""
+
+    emotion: EmotionSource
+    emotion_wait_s: float
+
+
+class Preparation:
+    """Prepares answers, one after another."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        sink: Sink,
+        tell: Callable[[SessionEvent], Awaitable[None]],
+        settings: PreparationSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engines = engines
+        self._sink = sink
+        self._tell = tell
+        self._settings = settings
+        self._clock = clock
+
+    async def run(
+        self,
+        answer: Answer,
+        conversation: Conversation,
+        *,
+        revision: int,
+        tasks: TaskGroup,
+        sound_starts: Callable[[Answer], None],
+    ) -> None:
+        """Fill `answer` until it is complete or cancelled; an engine that fails is told of and does without."""
+        try:
+            with answer.scope:
+                await self._await_estimate(answer, conversation, revision=revision, tasks=tasks)
+                await self._say_all(answer, conversation, sound_starts=sound_starts)
+                answer.is_complete = True
+        finally:
+            answer.done.set()
+
+    async def estimate(
+        self, utterance: Utterance, conversation: Conversation, *, revision: int
+    ) -> EmotionEstimate | None:
+        """Return what `utterance` expresses; None when emotion is off or the recogniser failed."""
+        if self._settings.emotion == "off":
+            return None
+        try:
+            return await self._engines.recognizer.recognize(
+                utterance, conversation, revision=revision, source=self._settings.emotion
+            )
+        except (AgentError, StreamingError) as trouble:
+            await self._trouble(utterance, "emotion recogniser", trouble)
+            return None
+
+    async def _await_estimate(
+        self, answer: Answer, conversation: Conversation, *, revision: int, tasks: TaskGroup
+    ) -> None:
+        there = anyio.Event()
+
+        async def recognize() -> None:
+            estimate = await self.estimate(answer.utterance, conversation, revision=revision)
+            answer.emotion_ms = self._ms_since(answer)
+            answer.estimate = estimate
+            if estimate is not None:
+                await self._tell(estimate)
+            there.set()
+
+        # In the session's own group: an answer that is cancelled or started already still gets its estimate.
+        tasks.start_soon(recognize)
+        with anyio.move_on_after(self._settings.emotion_wait_s) as budget:
+            await there.wait()
+        answer.estimate_was_late = budget.cancelled_caught
+
+    async def _say_all(
+        self, answer: Answer, conversation: Conversation, *, sound_starts: Callable[[Answer], None]
+    ) -> None:
+        words = self._words(answer, conversation)
+        style = style_for(answer.estimate, kind="crisis" if answer.is_crisis else "answer")
+        has_voice = True
+        try:
+            async for sentence in sentences(words):
+                safe = sentence if answer.is_crisis else vet(sentence, locale=conversation.locale)
+                if answer.reply_ms is None:
+                    answer.reply_ms = self._ms_since(answer)
+                answer.text += safe
+                await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=safe))
+                has_voice = has_voice and await self._speak(answer, safe, style=style, sound_starts=sound_starts)
+        except AgentError as trouble:
+            await self._trouble(answer.utterance, "responder", trouble)
+        if answer.sounds:
+            answer.spoken.finish()
+            self._sink.finish()
+
+    def _words(self, answer: Answer, conversation: Conversation) -> AsyncIterator[str]:
+        """Return where the words come from: the crisis check speaks before any responder."""
+        nbest = answer.utterance.transcript.nbest
+        finding = check(
+            answer.utterance.transcript.text,
+            alternatives=[hypothesis.text for hypothesis in nbest[1:]],
+            locale=conversation.locale,
+        )
+        if finding is None:
+            return self._engines.responder.respond(answer.utterance, answer.estimate, conversation)
+        answer.is_crisis = True
+        said = {turn.reply for turn in conversation.turns}
+        return _once(crisis_answer(finding, session=conversation.session, turn=len(conversation.turns), avoid=said))
+
+    async def _speak(
+        self, answer: Answer, sentence: str, *, style: SpeakingStyle, sound_starts: Callable[[Answer], None]
+    ) -> bool:
+        """Let the voice say `sentence`. Returns False when it cannot any more."""
+        spoken = for_speech(sentence) if answer.is_crisis else sentence
+        answer.spoken.sentence(sentence)
+        try:
+            async for samples in self._engines.speech.speak(spoken, style):
+                if not answer.sounds:
+                    answer.sounds = True
+                    answer.sound_ms = self._ms_since(answer)
+                    sound_starts(answer)
+                answer.spoken.sound(len(samples))
+                await self._sink.play(samples)
+        except (SpeechFailed, StreamingError) as trouble:
+            await self._trouble(answer.utterance, "voice", trouble)
+            return False
+        return True
+
+    async def _trouble(self, utterance: Utterance, engine: str, trouble: Exception) -> None:
+        at_s = utterance.decided_s
+        await self._tell(EngineTrouble(utterance=utterance.utterance, at_s=at_s, engine=engine, message=str(trouble)))
+
+    def _ms_since(self, answer: Answer) -> float:
+        return 1000 * (self._clock() - answer.heard_at)
+
+
+async def _once(text: str) -> AsyncIterator[str]:
+    yield text

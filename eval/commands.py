@@ -1,0 +1,88 @@
+"""What `attune-eval` can do: train the embedded emotion model, measure."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli.boundary import run_command
+
+from .bench import line, prosody, transcribe, vad
+from .training.fit import fit_emotion
+
+app = typer.Typer(
+    name="attune-eval",
+    help="Train and measure Attune. Every figure prints with a signature that says how it was made.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+fit_app = typer.Typer(help="Train what ships in the package.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure, as ratios within one run; tables are Markdown.", no_args_is_help=True)
+app.add_typer(fit_app, name="fit")
+app.add_typer(bench_app, name="bench")
+
+Folder = Path | None
+WEIGHTS = Path(str(importlib.resources.files("agent"))) / "backends" / "emotion" / "weights"
+
+
+@fit_app.callback()
+def _fit() -> None:
+    """Keep `emotion` a command of its own: there will be more to fit."""
+
+
+@fit_app.command()
+def emotion(
+    goemotions: Annotated[
+        Path, typer.Option(metavar="DIR", help="GoEmotions: train.tsv, dev.tsv (test.tsv), labels.txt.")
+    ],
+    emodb: Annotated[Path, typer.Option(metavar="DIR", help="EmoDB: recordings and labels.csv.")],
+    meld: Annotated[
+        Folder, typer.Option(metavar="DIR", help="MELD, for zero-shot figures only; never trained on.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the weights go; the package by default.")] = WEIGHTS,
+) -> None:
+    """Train the embedded emotion model and print its figures with 95 % intervals. Same data, same bytes."""
+    report = fit_emotion(goemotions, emodb, out, meld_dir=meld, progress=lambda told: typer.echo(told, err=True))
+    typer.echo(report.table())
+
+
+@bench_app.command("line")
+def bench_line(
+    data: Annotated[Folder, typer.Option(metavar="DIR", help="Recordings; without it flite voices sentences.")] = None,
+) -> None:
+    """Latency from the end of the voice to emotion and answer, in real time, and what the line costs."""
+    typer.echo(line.table(line.measure(data)))
+
+
+@bench_app.command("prosody")
+def bench_prosody(
+    data: Annotated[Folder, typer.Option(metavar="DIR", help="Recordings; without it flite voices sentences.")] = None,
+) -> None:
+    """Rolling prosody against recomputing a window with Praat: cost, and agreement of pitch."""
+    typer.echo(prosody.table(prosody.measure(data)))
+
+
+@bench_app.command("vad")
+def bench_vad(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Clips with hand labels (start_s,end_s,speech).")],
+) -> None:
+    """Voice activity against hand labels, beside webrtcvad and Silero alone."""
+    typer.echo(vad.table(vad.measure(data)))
+
+
+@bench_app.command("transcribe")
+def bench_transcribe(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Recordings, each with its words in a .txt beside it.")],
+) -> None:
+    """Word error rates of the 1-best and the oracle of the 10-best, beside the engine's own."""
+    typer.echo(transcribe.table(transcribe.measure(data)))
+
+
+def run() -> None:
+    """Run `attune-eval`."""
+    run_command(app, program="attune-eval")

@@ -1,0 +1,20 @@
+"""Errors of the evaluation.
+
+EvalError
+├── CorpusUnreadable  a corpus is missing or not in the format expected
+└── SignatureInvalid  a signature does not parse
+"""
+
+from __future__ import annotations
+
+
+class EvalError(Exception):
+    """Something in an evaluation went wrong; the message says what was wrong, what was expected and what to do."""
+
+
+class CorpusUnreadable(EvalError):
+    """A corpus is missing, or a line of it is not in the format expected."""
+
+
+class SignatureInvalid(EvalError):
+    """A signature does not parse."""

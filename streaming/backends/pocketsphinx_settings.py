@@ -1,0 +1,47 @@
+"""How PocketSphinx is used. Knows neither the engine nor its process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..stability import StabilitySettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PocketSphinxSettings:
+    """Settings of recogniser and k-best search; the defaults are measured, see `attune-eval bench transcribe`.
+
+    Attributes:
+        n_best: readings in a final.
+        n_search: readings the k-best search looks for before like ones are merged.
+        cold_start_s: sound heard before the first search of a session begins, to know the cepstral mean.
+        min_link_posterior: lattice links below it are left out of the k-best search.
+        language_weight: weight of the language model in the k-best search.
+        insertion: factor for each word in the k-best search.
+        temperature: divides scores before posteriors are taken.
+        partial_lag_s: audio time between asking for a partial and collecting it.
+        answer_within_s: an engine that is silent for longer counts as dead.
+        stability: when a word of a partial is promised.
+    """
+
+    n_best: int = 10
+    n_search: int = 20
+    cold_start_s: float = 1.2
+    min_link_posterior: float = 0.005
+    language_weight: float = 9.5
+    insertion: float = 0.65
+    temperature: float = 15.0
+    partial_lag_s: float = 0.1
+    answer_within_s: float = 60.0
+    stability: StabilitySettings = field(default_factory=StabilitySettings)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not 1 <= self.n_best <= self.n_search:
+            raise ValueError(f"n_best is {self.n_best}, expected 1 to n_search ({self.n_search})")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}, expected more than 0")
+
+    def engine_options(self) -> dict[str, float | int | bool]:
+        """Return options for the engine that differ from its own defaults."""
+        return {}

@@ -1,0 +1,324 @@
+"""Pitch of a voice, frame by frame, while the sound arrives.
+
+The method is Boersma's (1993, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise
+ratio of a sampled sound", IFA Proceedings 17): the autocorrelation of the windowed sound, divided by that of the
+window, gives candidates; a path search picks one per frame. Praat's defaults are kept. What differs is that nothing is
+known of the future: loudness is judged against the loudest sound so far, and the path is settled after a bounded delay.
+
+Work is done in blocks whose borders are sample counts, so the frames never depend on how the sound was cut.
+Knows nothing of utterances, speakers or words.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .events import Samples
+
+HOP = 160
+"""Samples from one frame to the next: 10 ms."""
+
+WINDOW = 640
+"""Samples of the analysis window: 40 ms, three periods of the lowest pitch."""
+
+_BEFORE = (WINDOW - HOP) // 2
+_N_FFT = 1024
+_SILENCE_DB = -100.0
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitchSettings:
+    """Praat's "To Pitch (ac)" values, and how the stream is cut.
+
+    Attributes:
+        floor_hz, ceiling_hz: the search range; the floor may not lie under 75 Hz, which the window is made for.
+        silence: frames softer than this share of the loudest sound so far lean towards unvoiced.
+        voicing: strength of the unvoiced candidate.
+        octave_cost: how much higher candidates are preferred, per octave.
+        jump_cost, switch_cost: for a change of pitch per octave, and for a change between voiced and unvoiced.
+        peak_floor: loudest sound assumed before anything was heard, in [0, 1], so that noise alone is never loud.
+        n_candidates: voiced candidates kept per frame.
+        block_frames: frames worked on at once.
+        delay_frames: how long the path waits before a frame is settled.
+    """
+
+    floor_hz: float = 75.0
+    ceiling_hz: float = 500.0
+    silence: float = 0.03
+    voicing: float = 0.45
+    octave_cost: float = 0.01
+    jump_cost: float = 0.35
+    switch_cost: float = 0.14
+    peak_floor: float = 0.01
+    n_candidates: int = 4
+    block_frames: int = 25
+    delay_frames: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse what the window cannot measure."""
+        if not 75.0 <= self.floor_hz < self.ceiling_hz <= 1000.0:
+            msg = f"pitch range must satisfy 75 <= floor < ceiling <= 1000 Hz, got {self.floor_hz} to {self.ceiling_hz}"
+            raise ValueError(msg)
+        if min(self.n_candidates, self.block_frames) < 1 or self.delay_frames < 0:
+            msg = "n_candidates and block_frames must be at least 1 and delay_frames at least 0"
+            raise ValueError(msg)
+
+    @property
+    def look_ahead(self) -> int:
+        """Samples after a frame's own 10 ms that may arrive before it is given out, at most."""
+        return WINDOW - HOP - _BEFORE + HOP * (self.block_frames - 1 + self.delay_frames)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PitchTrack:
+    """Frames of 10 ms that follow one another; every array is float32, shape (n,).
+
+    Attributes:
+        at_s: middle of the frame, seconds after the first sample (float64).
+        f0_hz: fundamental, 0 where unvoiced.
+        strength: height of the autocorrelation peak, 0..1 (of the best one where unvoiced).
+        energy_db: level in the window, dB full scale (a square wave of 1 has 0 dB), never under -100.
+    """
+
+    at_s: NDArray[np.float64]
+    f0_hz: Floats
+    strength: Floats
+    energy_db: Floats
+
+    def __len__(self) -> int:
+        return len(self.at_s)
+
+    @property
+    def voiced(self) -> NDArray[np.bool_]:
+        """Where there is a pitch."""
+        return self.f0_hz > 0
+
+    @staticmethod
+    def joined(tracks: Sequence[PitchTrack]) -> PitchTrack:
+        """Tracks one after another as one; an empty sequence gives an empty track."""
+        parts = {f.name: [getattr(t, f.name) for t in tracks] for f in fields(PitchTrack)}
+        return PitchTrack(**{name: np.concatenate(p) for name, p in parts.items()}) if tracks else _NOTHING
+
+
+_NOTHING = PitchTrack(
+    at_s=np.zeros(0),
+    f0_hz=np.zeros(0, np.float32),
+    strength=np.zeros(0, np.float32),
+    energy_db=np.zeros(0, np.float32),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Frames:
+    """Candidates of frames whose path is open; column 0 of each row is "unvoiced" (f0 0, strength of the best peak).
+
+    `back` holds, for each candidate, which candidate of the frame before led to it.
+    """
+
+    f0: Floats
+    strength: Floats
+    energy_db: Floats
+    back: NDArray[np.intp]
+
+    def __getitem__(self, rows: slice) -> _Frames:
+        return _Frames(
+            f0=self.f0[rows], strength=self.strength[rows], energy_db=self.energy_db[rows], back=self.back[rows]
+        )
+
+    def __add__(self, other: _Frames) -> _Frames:
+        return _Frames(
+            f0=np.concatenate((self.f0, other.f0)),
+            strength=np.concatenate((self.strength, other.strength)),
+            energy_db=np.concatenate((self.energy_db, other.energy_db)),
+            back=np.concatenate((self.back, other.back)),
+        )
+
+    def path(self, last: int) -> list[int]:
+        """The candidate of each frame on the way that ends in candidate `last` of the last frame."""
+        way = [last]
+        for row in self.back[:0:-1].tolist():
+            way.append(row[way[-1]])
+        return way[::-1]
+
+
+class PitchTracker:
+    """Follows the pitch of one voice; give it sound in pieces of any size.
+
+    A frame comes out once its window is full, its block is complete and its path is settled: at most
+    `settings.look_ahead` samples (5680, 355 ms) after its own end, each exactly once, in order.
+    """
+
+    def __init__(self, settings: PitchSettings | None = None) -> None:
+        self.settings = settings or PitchSettings()
+        self._analysis = _Analysis(self.settings)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream: the next samples are the first."""
+        width = self.settings.n_candidates + 1
+        self._pieces: tuple[Samples, ...] = (np.zeros(_BEFORE, np.float32),)
+        self._n_held = _BEFORE
+        self._peak = self.settings.peak_floor
+        self._open = _empty_frames(width)
+        self._score: Floats | None = None
+        self._last_log2 = np.zeros(width, np.float32)
+        self._n_out = 0
+
+    def feed(self, samples: Samples) -> PitchTrack:
+        """Take the next sound and return the frames that are now final."""
+        return PitchTrack.joined(self.feed_blocks(samples))
+
+    def feed_blocks(self, samples: Samples) -> list[PitchTrack]:
+        """The same, block by block: where one block ends and the next begins does not depend on the cutting either."""
+        self._pieces = (*self._pieces, np.array(samples, np.float32))
+        self._n_held += len(samples)
+        size = HOP * (self.settings.block_frames - 1) + WINDOW
+        if self._n_held < size:
+            return []
+        done: list[PitchTrack] = []
+        sound = np.concatenate(self._pieces)
+        while len(sound) >= size:
+            self._search(sound[:size])
+            sound = sound[HOP * self.settings.block_frames :]
+            done.append(self._settle(len(self._open.f0) - self.settings.delay_frames))
+        self._pieces, self._n_held = (sound,), len(sound)
+        return done
+
+    def tail(self) -> PitchTrack:
+        """Return the frames still owed, as if the sound ended here, and change nothing: more may be fed."""
+        other = copy.copy(self)
+        return other.flush()
+
+    def flush(self) -> PitchTrack:
+        """Return the frames still owed and start anew; a last incomplete frame counts as one."""
+        n_frames = -(-(self._n_held - _BEFORE) // HOP)
+        if n_frames > 0:
+            padding = np.zeros(HOP * (n_frames - 1) + WINDOW - self._n_held, np.float32)
+            self._search(np.concatenate((*self._pieces, padding)))
+        rest = self._settle(len(self._open.f0))
+        self.reset()
+        return rest
+
+    def _search(self, sound: Samples) -> None:
+        """Extend the best paths through the frames of `sound`."""
+        frames, local, self._peak = self._analysis.candidates(sound, self._peak)
+        log2 = np.log2(np.maximum(frames.f0, 1.0))
+        before = np.concatenate((self._last_log2[None], log2[:-1]))
+        change = self._analysis.costs(before, log2)
+        score = self._score
+        for i in range(len(log2)):
+            if score is None:
+                score = local[i]
+                continue
+            ways = score[:, None] - change[i]
+            frames.back[i] = ways.argmax(axis=0)
+            score = ways.max(axis=0) + local[i]
+        assert score is not None
+        self._score = score - score.max()
+        self._last_log2 = log2[-1]
+        self._open = self._open + frames
+
+    def _settle(self, n: int) -> PitchTrack:
+        """Give out the first `n` open frames along the path that is best now."""
+        if n <= 0 or self._score is None:
+            return _NOTHING
+        way = np.array(self._open.path(int(self._score.argmax()))[:n])
+        done, self._open = self._open[:n], self._open[n:]
+        rows = np.arange(n)
+        first, self._n_out = self._n_out, self._n_out + n
+        return PitchTrack(
+            at_s=(np.arange(first, first + n) * HOP + HOP / 2) / SAMPLE_RATE,
+            f0_hz=done.f0[rows, way],
+            strength=done.strength[rows, way],
+            energy_db=done.energy_db,
+        )
+
+
+class _Analysis:
+    """The part without memory: sound to candidates, candidates to costs."""
+
+    def __init__(self, settings: PitchSettings) -> None:
+        self._settings = settings
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(WINDOW) + 0.5) / WINDOW)
+        spectrum = np.fft.rfft(hann, _N_FFT)
+        own = np.fft.irfft(np.abs(spectrum) ** 2, _N_FFT)
+        self._window = hann.astype(np.float32)
+        self._window_energy = float(own[0])
+        # One lag more on each side than the range has, so that a peak at its edge has neighbours.
+        self._first_lag = int(np.floor(SAMPLE_RATE / settings.ceiling_hz)) - 1
+        self._last_lag = int(np.ceil(SAMPLE_RATE / settings.floor_hz)) + 1
+        self._own_inverse = (own[0] / own[self._first_lag : self._last_lag + 1]).astype(np.float32)
+
+    def candidates(self, sound: Samples, peak: float) -> tuple[_Frames, Floats, float]:
+        """Candidates of each frame in `sound`, what each earns by itself, and the loudest sound up to now."""
+        rows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
+        # As in Praat, the mean is taken over one longest period on either side of the middle.
+        mean = rows[:, WINDOW // 2 - 213 : WINDOW // 2 + 213].mean(axis=1, keepdims=True)
+        rows = rows - mean
+        loud = np.abs(rows[:, _BEFORE : _BEFORE + HOP]).max(axis=1)
+        peaks = np.maximum(np.maximum.accumulate(loud), np.float32(peak))
+        power = np.fft.rfft(rows * self._window, _N_FFT)
+        auto = np.fft.irfft(power.real**2 + power.imag**2, _N_FFT)
+        energy = auto[:, 0]
+        norm = auto[:, self._first_lag : self._last_lag + 1] * self._own_inverse
+        norm /= np.maximum(energy, np.float32(1e-12))[:, None]
+        f0, strength = self._peaks(norm)
+        local = self._earnings(f0, strength, loud / peaks)
+        level = 10 * np.log10(np.maximum(energy / self._window_energy, np.float32(10 ** (_SILENCE_DB / 10))))
+        back = np.zeros(f0.shape, np.intp)
+        return _Frames(f0=f0, strength=strength, energy_db=level, back=back), local, float(peaks[-1])
+
+    def _peaks(self, norm: Floats) -> tuple[Floats, Floats]:
+        """The best local maxima of each row, refined by a parabola; missing ones have f0 0 and strength 0."""
+        n = self._settings.n_candidates
+        mid, left, right = norm[:, 1:-1], norm[:, :-2], norm[:, 2:]
+        is_peak = (mid > left) & (mid >= right) & (mid > 0.5 * self._settings.voicing)
+        lags = np.arange(self._first_lag + 1, self._last_lag, dtype=np.float32)
+        worth = np.where(is_peak, mid - self._settings.octave_cost * np.log2(lags), np.float32(-9))
+        best = np.argpartition(worth, -n, axis=1)[:, -n:]
+        found = np.take_along_axis(is_peak, best, axis=1)
+        m, a, b = (np.take_along_axis(x, best, axis=1) for x in (mid, left, right))
+        bend = np.where(found, 2 * m - a - b, np.float32(1))
+        shift = 0.5 * (b - a) / bend
+        height = m + 0.25 * (b - a) * shift
+        f0 = np.zeros((len(norm), n + 1), np.float32)
+        strength = np.zeros((len(norm), n + 1), np.float32)
+        f0[:, 1:] = np.where(found, SAMPLE_RATE / (lags[best] + shift), np.float32(0))
+        # The short-term autocorrelation can exceed 1; Praat folds it back.
+        strength[:, 1:] = np.where(found, np.minimum(height, 1 / np.maximum(height, np.float32(1e-3))), np.float32(0))
+        f0[:, 1:][(f0[:, 1:] > self._settings.ceiling_hz) | (f0[:, 1:] < self._settings.floor_hz)] = 0
+        strength[:, 0] = np.clip(mid.max(axis=1), 0, 1)
+        return f0, strength
+
+    def _earnings(self, f0: Floats, strength: Floats, loudness: Floats) -> Floats:
+        """What each candidate earns: Boersma's equations 23 and 24."""
+        s = self._settings
+        octaves = np.log2(s.ceiling_hz / np.maximum(f0, np.float32(1)))
+        local = np.where(f0 > 0, strength - np.float32(s.octave_cost) * octaves, np.float32(-1e6))
+        local[:, 0] = s.voicing + np.maximum(0, 2 - loudness / (s.silence / (1 + s.voicing)))
+        return local
+
+    def costs(self, before: Floats, after: Floats) -> Floats:
+        """What each step costs, shape (frames, from, to); log2 of the pitch comes in, 0 where unvoiced (eq. 27)."""
+        s = self._settings
+        jump = np.float32(s.jump_cost) * np.abs(before[:, :, None] - after[:, None, :])
+        voiced = (before > 0)[:, :, None], (after > 0)[:, None, :]
+        both, neither = voiced[0] & voiced[1], ~(voiced[0] | voiced[1])
+        return np.where(both, jump, np.where(neither, np.float32(0), np.float32(s.switch_cost)))
+
+
+def _empty_frames(width: int) -> _Frames:
+    nothing = np.zeros((0, width), np.float32)
+    return _Frames(f0=nothing, strength=nothing, energy_db=np.zeros(0, np.float32), back=np.zeros((0, width), np.intp))

@@ -1,0 +1,231 @@
+"""Where sound comes from: files, anybody's chunks, live input. An edge: it waits, and knows the wall clock.
+
+Every source is an async iterator of `Sound`: mono 16 kHz samples, or the news that some were lost. Only a live source
+may lose sound (the oldest first, counted); a file or an iterator waits for whoever listens. Lost sound is replaced
+by as much silence, so that stream time stays right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import anyio.to_thread
+
+from .audio import SAMPLE_RATE, Resampler, finite, silence
+from .errors import DeviceUnavailable
+from .events import AudioDropped, Samples
+from .files import AudioFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+Sound: TypeAlias = Samples | AudioDropped
+
+READ_AHEAD = 50
+"""Blocks (1 s) read from a file at a time, in a worker thread."""
+
+SILENCE_STEP = SAMPLE_RATE
+"""Lost sound is replaced in pieces of at most this many samples."""
+
+
+class Pace:
+    """Releases sound when a live source would: each block when its last sample has been spoken.
+
+    Args:
+        clock: seconds, monotonic; the event loop's by default.
+        sleep: waits that many seconds.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] | None = None, sleep: Callable[[float], Awaitable[None]] | None = None
+    ) -> None:
+        self._clock = clock or anyio.current_time
+        self._sleep = sleep or anyio.sleep
+        self._began_s: float | None = None
+        self._n_samples = 0
+
+    async def wait(self, n_samples: int) -> None:
+        """Return when the next `n_samples` would have been spoken."""
+        if self._began_s is None:
+            self._began_s = self._clock()
+        self._n_samples += n_samples
+        left_s = self._began_s + self._n_samples / SAMPLE_RATE - self._clock()
+        if left_s > 0.0:
+            await self._sleep(left_s)
+
+
+async def from_file(
+    path: str | Path, *, pace: Pace | None = None, warn: Callable[[str], None] | None = None
+) -> AsyncIterator[Sound]:
+    """Yield a file's sound in 20 ms blocks: as fast as it is taken, or paced like live.
+
+    `warn` is told, after the last block, what was wrong with a file that could be heard all the same (truncated).
+
+    Raises:
+        AudioUnreadable: see `streaming.files.AudioFile`.
+    """
+    file = await anyio.to_thread.run_sync(AudioFile, path)
+    try:
+        blocks = iter(file)
+        while some := await anyio.to_thread.run_sync(_read_ahead, blocks):
+            for block in some:
+                if pace is not None:
+                    await pace.wait(block.size)
+                yield block
+        if file.warning is not None and warn is not None:
+            warn(file.warning)
+    finally:
+        file.close()
+
+
+async def from_chunks(chunks: AsyncIterable[Samples], *, source_hz: int = SAMPLE_RATE) -> AsyncIterator[Sound]:
+    """Yield anybody's mono chunks at 16 kHz, waiting for the next as long as it takes.
+
+    Raises:
+        AudioUnreadable: a chunk holds a NaN or an infinity, or the rate cannot be used.
+    """
+    resampler = Resampler(source_hz=source_hz)
+    async for chunk in chunks:
+        resampled = resampler.feed(chunk)
+        if resampled.size:
+            yield resampled
+    rest = resampler.flush()
+    if rest.size:
+        yield rest
+
+
+class LiveSource:
+    """Sound pushed by a device or a network peer, at its own speed; iterate once.
+
+    `push` never blocks and may be called from any thread. What the listener does not take in time waits in a buffer;
+    when that is full the oldest sound is dropped.
+
+    Args:
+        capacity_s: sound that may wait.
+        stall_s: without a push for this long the source is taken for dead; None waits for ever.
+        name: what the source is called in errors.
+    """
+
+    def __init__(self, *, capacity_s: float = 5.0, stall_s: float | None = None, name: str = "the live source") -> None:
+        self._capacity = round(capacity_s * SAMPLE_RATE)
+        self._stall_s = stall_s
+        self._name = name
+        self._lock = Lock()
+        self._chunks: deque[Samples | int] = deque()  # a number: so many samples were lost here
+        self._n_waiting = 0
+        self._head = 0
+        self._n_lost = 0
+        self._n_lost_total = 0
+        self._closed = False
+        self._error: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def dropped_s(self) -> float:
+        """Seconds of sound dropped so far."""
+        return self._n_lost_total / SAMPLE_RATE
+
+    def push(self, samples: Samples) -> None:
+        """Take the next sound, mono 16 kHz; the array must not be written to afterwards.
+
+        Raises:
+            AudioUnreadable: there is a NaN or an infinity; nothing of the block is used.
+        """
+        finite(samples)
+        with self._lock:
+            self._chunks.append(samples)
+            self._n_waiting += samples.size
+            self._make_room()
+        self._wake()
+
+    def lose(self, n_samples: int) -> None:
+        """Say that the source itself lost `n_samples` after the last push."""
+        with self._lock:
+            self._chunks.append(n_samples)
+            self._n_waiting += n_samples
+            self._n_lost_total += n_samples
+            self._make_room()
+        self._wake()
+
+    def close(self, error: Exception | None = None) -> None:
+        """End the stream after what waits, with `error` if it did not end well. Idempotent: the first call counts."""
+        with self._lock:
+            if not self._closed:
+                self._closed, self._error = True, error
+        self._wake()
+
+    async def __aiter__(self) -> AsyncIterator[Sound]:
+        self._loop = asyncio.get_running_loop()
+        while True:
+            self._news.clear()
+            sound, ended = self._take()
+            for item in sound:
+                yield item
+            if ended:
+                break
+            if not sound:
+                await self._wait()
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    async def _wait(self) -> None:
+        try:
+            with anyio.fail_after(self._stall_s):
+                await self._news.wait()
+        except TimeoutError:
+            message = f"{self._name} has sent nothing for {self._stall_s} s: check that it is plugged in and not muted"
+            raise DeviceUnavailable(message) from None
+
+    def _make_room(self) -> None:
+        """Drop the oldest of what waits until the rest fits."""
+        while (excess := self._n_waiting - self._capacity) > 0:
+            oldest = self._chunks.popleft()
+            n_dropped = min(excess, _size(oldest))
+            if _size(oldest) > n_dropped:
+                self._chunks.appendleft(_without_first(oldest, n_dropped))
+            self._n_waiting -= n_dropped
+            self._n_lost += n_dropped
+            if not isinstance(oldest, int):
+                self._n_lost_total += n_dropped
+
+    def _take(self) -> tuple[list[Sound], bool]:
+        """Return what waits, losses in their place, and whether that was all there will ever be."""
+        with self._lock:
+            sound: list[Sound] = []
+            for chunk in (self._n_lost, *self._chunks):
+                sound += self._gap(chunk) if isinstance(chunk, int) else [chunk]
+                self._head += _size(chunk)
+            self._chunks.clear()
+            self._n_waiting = self._n_lost = 0
+            return sound, self._closed
+
+    def _gap(self, n_lost: int) -> list[Sound]:
+        """Return the news of a loss, and silence in its place."""
+        if n_lost == 0:
+            return []
+        total_s = self._n_lost_total / SAMPLE_RATE
+        news = AudioDropped(at_s=self._head / SAMPLE_RATE, seconds=n_lost / SAMPLE_RATE, total_s=total_s)
+        step = silence(min(SILENCE_STEP, n_lost))
+        return [news, *([step] * (n_lost // step.size)), *([step[: n_lost % step.size]] if n_lost % step.size else [])]
+
+
+def _size(chunk: Samples | int) -> int:
+    return chunk if isinstance(chunk, int) else chunk.size
+
+
+def _without_first(chunk: Samples | int, n: int) -> Samples | int:
+    return chunk - n if isinstance(chunk, int) else chunk[n:]
+
+
+def _read_ahead(blocks: Iterator[Samples]) -> list[Samples]:
+    return [block for _, block in zip(range(READ_AHEAD), blocks, strict=False)]

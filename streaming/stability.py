@@ -1,0 +1,78 @@
+"""What of a growing transcript will not change any more. Knows nothing of engines: words with times in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .events import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StabilitySettings:
+    """When a word of a partial is trusted.
+
+    Attributes:
+        n_agree: how many partials in a row must begin with the same words, at least 1.
+        hold_back_s: words that end this near the newest sound stay a guess.
+    """
+
+    n_agree: int = 3
+    hold_back_s: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.n_agree < 1:
+            raise ValueError(f"n_agree is {self.n_agree}, expected at least 1")
+        if self.hold_back_s < 0:
+            raise ValueError(f"hold_back_s is {self.hold_back_s}, expected seconds, 0 or more")
+
+
+class StablePrefix:
+    """Keeps the words that were promised and adds to them: local agreement with a guarded edge.
+
+    After "Local Agreement" of Liu et al. 2020 (LA-n): the longest common prefix of the last n partials is taken, less
+    the words that end near the newest sound. What was once taken is never taken back.
+    """
+
+    def __init__(self, settings: StabilitySettings | None = None) -> None:
+        self._settings = settings or StabilitySettings()
+        self._stable: list[Word] = []
+        self._recent: list[tuple[Word, ...]] = []
+
+    @property
+    def stable(self) -> tuple[Word, ...]:
+        """The words promised so far."""
+        return tuple(self._stable)
+
+    def feed(self, words: Sequence[Word], *, heard_s: float) -> tuple[Word, ...]:
+        """Return the transcript to show: the stable words, then the current guess.
+
+        Args:
+            words: the engine's newest partial, in order.
+            heard_s: stream time up to which it has heard.
+        """
+        tail = self._after_stable(words)
+        self._recent = [*self._recent, tuple(words)][-self._settings.n_agree :]
+        if len(self._recent) == self._settings.n_agree:
+            n_new = self._n_agreed(tail, heard_s - self._settings.hold_back_s)
+            self._stable.extend(tail[:n_new])
+            tail = tail[n_new:]
+        return (*self._stable, *tail)
+
+    def _after_stable(self, words: Sequence[Word]) -> tuple[Word, ...]:
+        """Return the words that lie behind the stable ones in time, whatever the engine now makes of those."""
+        if not self._stable:
+            return tuple(words)
+        edge_s = self._stable[-1].end_s
+        return tuple(word for word in words if (word.start_s + word.end_s) / 2 > edge_s)
+
+    def _n_agreed(self, tail: Sequence[Word], before_s: float) -> int:
+        """Return how many words of `tail` every recent partial has in the same place and that end before `before_s`."""
+        tails = [[word.text for word in self._after_stable(words)] for words in self._recent]
+        n_agreed = 0
+        for i, word in enumerate(tail):
+            if word.end_s > before_s or any(len(other) <= i or other[i] != word.text for other in tails):
+                break
+            n_agreed = i + 1
+        return n_agreed

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import Config, load_config, with_options
+from agent.errors import ConfigInvalid
+
+
+def write(tmp_path: Path, text: str) -> dict[str, str]:
+    path = tmp_path / "attune.toml"
+    path.write_text(text, "utf-8")
+    return {"ATTUNE_CONFIG": str(path)}
+
+
+def test_without_a_file_the_defaults_hold():
+    assert load_config({}) == Config()
+
+
+def test_the_file_sets_and_the_environment_wins(tmp_path: Path):
+    environ = write(tmp_path, 'locale = "en-GB"\nduplex = "full"\n') | {"ATTUNE_LOCALE": "de-DE"}
+    config = load_config(environ)
+    assert (config.locale, config.duplex) == ("de-DE", "full")
+
+
+def test_a_database_path_may_begin_with_the_home_sign():
+    assert with_options(Config(), {"database": "~/x.db"}).database == Path.home() / "x.db"
+
+
+def test_none_leaves_a_setting_as_it_is():
+    assert with_options(Config(voice="none"), {"voice": None}).voice == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("duplx = 1", "duplx"),
+        ('duplex = "both"', "half, full"),
+        ("locale = 3", "expected text"),
+        ('locale = "english please"', "such as en-US"),
+        ("locale = ", "not TOML"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_told_in_one_line(tmp_path: Path, text: str, told: str):
+    with pytest.raises(ConfigInvalid, match=told) as caught:
+        load_config(write(tmp_path, text))
+    assert "\n" not in str(caught.value).strip()
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path):
+    with pytest.raises(ConfigInvalid, match="cannot read"):
+        load_config({"ATTUNE_CONFIG": str(tmp_path / "nowhere.toml")})
