@@ -48,7 +48,7 @@ def parse_row(line: str) -> Row:
         RowInvalid: not a JSON object, an unknown or mistyped field, or neither text nor audio.
     """
     try:
-        found: object = json.loads(line)
+        found: object = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError) as trouble:
         raise RowInvalid(f"not JSON: {trouble}") from trouble
     if not isinstance(found, dict):
@@ -62,6 +62,10 @@ def parse_row(line: str) -> Row:
     if row.get("text") is None and row.get("audio") is None:
         raise RowInvalid('neither "text" nor "audio"')
     return Row(id=row["id"], text=row.get("text"), audio=row.get("audio"))
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number in JSON")
 
 
 class Annotator:

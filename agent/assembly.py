@@ -95,7 +95,7 @@ def session_of_files(paths: Iterable[Path]) -> str:
     """Return the session id of a conversation from files: the same sound is the same session, saved once."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(path.read_bytes() if path.is_file() else b"")
+        digest.update(path.read_bytes())
     return f"file-{digest.hexdigest()[:12]}"
 
 

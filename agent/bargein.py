@@ -70,7 +70,8 @@ class _Speech:
     voice_since_s: float | None
     silent_since_s: float = 0.0
     voiced_s: float = 0.0
-    words: tuple[str, ...] = ()
+    readings: tuple[tuple[tuple[str, ...], float], ...] = ()
+    """Words and posterior of each hypothesis, best first."""
     over_reply: bool = False
     weighed_s: float = 0.0
     has_ended: bool = False
@@ -192,7 +193,7 @@ class BargeIn:
     def _hear(self, transcript: Transcript) -> None:
         speech = self._speech
         if speech is not None and speech.utterance == transcript.utterance and not speech.has_final:
-            speech.words = words_of(transcript.text)
+            speech.readings = tuple((words_of(reading.text), reading.posterior) for reading in transcript.nbest)
             speech.has_final = transcript.is_final
 
     def _weigh(self, at_s: float) -> list[BargeInAction]:
@@ -203,7 +204,11 @@ class BargeIn:
         speech.weighed_s = at_s
         is_over = speech.has_ended and speech.has_final
         evidence = Evidence(
-            voiced_s=speech.voiced_until(at_s), found=self._found(speech), is_over=is_over, is_crisis=self._is_crisis
+            voiced_s=speech.voiced_until(at_s),
+            found=self._found(speech.readings[0][0] if speech.readings else ()),
+            p_back_channel=self._p_back_channel(speech) if is_over else 0.0,
+            is_over=is_over,
+            is_crisis=self._is_crisis,
         )
         verdict = judge(evidence, self._settings)
         if is_over:
@@ -219,10 +224,13 @@ class BargeIn:
                     [self._resume(at_s, utterance=speech.utterance, reason=verdict)] if self._state == "ducked" else []
                 )
 
-    def _found(self, speech: _Speech) -> Overlap:
+    def _p_back_channel(self, speech: _Speech) -> float:
+        return sum(share for words, share in speech.readings if words and not self._found(words).n_real)
+
+    def _found(self, words: tuple[str, ...]) -> Overlap:
         settings = self._settings
         return overlap(
-            speech.words,
+            words,
             agent=self._agent_words if settings.echo_guard else (),
             max_back_channels=settings.max_back_channels,
             echo_share=settings.echo_share,

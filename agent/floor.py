@@ -26,6 +26,8 @@ class BargeInSettings:
         min_final_speech_s: once the user has finished, one real word is enough, if the voice lasted this long.
         long_speech_s: this much voice cancels without words too (weeping, another language), except a crisis reply
             and except where all words heard are back-channels or echo.
+        min_p_back_channel: a finished utterance of fewer than `min_words` real words is a back-channel all the same
+            when readings that hold none have this share of the n-best list (recognisers write "well" for "wow").
         silence_s: a duck that nothing confirmed ends after this much silence.
         max_back_channels: so many back-channels in a row are still listening ("yeah, okay"), more are a bid to speak.
         echo_guard: take runs of words that the agent has just said for its own echo.
@@ -37,6 +39,7 @@ class BargeInSettings:
     min_words: int = 2
     min_final_speech_s: float = 0.25
     long_speech_s: float = 1.2
+    min_p_back_channel: float = 0.2
     silence_s: float = 2.0
     max_back_channels: int = 2
     echo_guard: bool = True
@@ -58,16 +61,23 @@ class BargeInSettings:
                 "barge-in needs min_words >= 1 and max_back_channels >= 0, "
                 f"got {self.min_words}, {self.max_back_channels}"
             )
-        if not 0 < self.echo_share <= 1:
-            raise ConfigInvalid(f"echo_share must lie in (0, 1], got {self.echo_share}")
+        if not (0 < self.echo_share <= 1 and 0 < self.min_p_back_channel <= 1):
+            raise ConfigInvalid(
+                "echo_share and min_p_back_channel must lie in (0, 1], "
+                f"got {self.echo_share} and {self.min_p_back_channel}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Speech over a reply: `voiced_s` of voice, what was `found` in its words, `is_over` once these are final."""
+    """Speech over a reply: `voiced_s` of voice, what was `found` in its words, `is_over` once these are final.
+
+    `p_back_channel` is the share of the final n-best that reads as words without a real one, in [0, 1].
+    """
 
     voiced_s: float
     found: Overlap
+    p_back_channel: float = 0.0
     is_over: bool = False
     is_crisis: bool = False
 
@@ -89,7 +99,8 @@ def judge(evidence: Evidence, settings: BargeInSettings) -> CancelReason | Resum
 
 def _judge_final(evidence: Evidence, settings: BargeInSettings) -> CancelReason | ResumeReason:
     found = evidence.found
-    if found.n_real:
+    is_doubtful = found.n_real < settings.min_words and evidence.p_back_channel >= settings.min_p_back_channel
+    if found.n_real and not is_doubtful:
         return "words" if evidence.voiced_s >= settings.min_final_speech_s else "too short"
     if found.is_echo:
         return "echo"

@@ -52,16 +52,23 @@ def sentences_of(text: str, *, longest: int = LONGEST) -> list[str]:
 
 
 def speakable(text: str) -> str:
-    """Return `text` as a voice may get it: one line, no control characters, no phoneme or markup brackets."""
+    """Return `text` as a voice may get it: one line, no control characters, phoneme or markup brackets, or pictures."""
     plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
-    kept = ("".join(" " if unicodedata.category(c) in _UNSPOKEN else c for c in plain)).split()
-    return " ".join(kept)
+    return " ".join("".join(" " if _is_unspoken(c) else c for c in plain).split())
+
+
+def _is_unspoken(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind in _UNSPOKEN or (kind in _PICTURES and ord(character) >= _FIRST_PICTURE)
 
 
 _UNSPOKEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PICTURES = frozenset({"So", "Sk", "Mn"})  # emoji and what modifies them; signs below, such as the degree, are spoken
+_FIRST_PICTURE = 0x2190
 _PLAIN = str.maketrans({
-    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-    "\N{LEFT SINGLE QUOTATION MARK}": "'",
-    "[": " ", "]": " ", "{": " ", "}": " ", "<": " ", ">": " ", "|": " ", "\\": " ", "`": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    "\N{EM DASH}": ", ", "\N{EN DASH}": "-", "`": "'",
+    "[": " ", "]": " ", "{": " ", "}": " ", "<": " ", ">": " ", "|": " ", "\\": " ",
     "*": " ", "_": " ", "#": " ",
 })  # fmt: skip

@@ -56,11 +56,10 @@ class Topics:
 @cache
 def lexicon() -> Lexicon:
     """Return the word lists, read once."""
-    table = tomllib.loads(files("agent").joinpath("lexicon.toml").read_text(encoding="utf-8"))
-    return Lexicon(
-        **{name: frozenset(str(text).split()) for name, text in table.items() if name != "prefixes"},
-        prefixes=frozenset(table["prefixes"]),
-    )
+    text = files("agent").joinpath("lexicon.toml").read_text(encoding="utf-8")
+    table = {name: [lines] if isinstance(lines, str) else lines for name, lines in tomllib.loads(text).items()}
+    lists = {name: frozenset(" ".join(lines).split()) for name, lines in table.items() if name != "prefixes"}
+    return Lexicon(**lists, prefixes=frozenset(table["prefixes"]))
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -205,7 +204,7 @@ def _phrase_at(clause: tuple[str, ...], place: int) -> tuple[str, ...] | None:
     lists = lexicon()
     head = clause[place]
     following = clause[place + 1] if place + 1 < len(clause) else ""
-    if head in lists.verbs and place and clause[place - 1] in _NO_NOUN_AFTER:
+    if place and (clause[place - 1] in _NO_NOUN_AFTER or (clause[place - 1] == "to" and head in lists.verbs)):
         return None
     if following in lists.nouns or (head not in lists.nouns and not _looks_like_a_head(clause, place)):
         return None
@@ -224,7 +223,7 @@ def _phrase_at(clause: tuple[str, ...], place: int) -> tuple[str, ...] | None:
 
 
 _NO_NOUN_AFTER: Final = frozenset(
-    {"to", "i", "we", "they", "can", "can't", "don't", "didn't", "will", "won't", "would", "not"}
+    {"i", "we", "they", "can", "can't", "don't", "didn't", "will", "won't", "would", "not"}
 )
 
 

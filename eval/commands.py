@@ -11,6 +11,7 @@ import typer
 from agent.cli.boundary import run_command
 
 from .bench import line, prosody, transcribe, vad
+from .errors import EvalError
 from .training.fit import fit_emotion
 
 app = typer.Typer(
@@ -85,4 +86,4 @@ def bench_transcribe(
 
 def run() -> None:
     """Run `attune-eval`."""
-    run_command(app, program="attune-eval")
+    run_command(app, program="attune-eval", input_errors=(EvalError,))

@@ -171,6 +171,7 @@ class _Sums:
         self._clear()
 
     def _clear(self) -> None:
+        self._first_db: float | None = None
         self._frames = Moments(len(_FRAME_NAMES))
         self._times = Moments(1 + len(_SLOPE_OF))
         self._changes = Moments(len(_CHANGE_NAMES))
@@ -192,11 +193,13 @@ class _Sums:
         """Take a block: its pitch frames, and sound from 96 samples before it (zeros are put where it ends early)."""
         level = track.energy_db.astype(np.float64)
         loudest_db = float(level.max())
-        if loudest_db > self._loudest_db + _QUIET_DB:
+        if self._first_db is not None and loudest_db > self._first_db + _QUIET_DB:
             # What was heard before was the room, not this voice.
             self._clear()
         self._loudest_db = max(self._loudest_db, loudest_db)
         voiced = track.voiced & (level > self._loudest_db - _QUIET_DB)
+        if self._first_db is None and voiced.any():
+            self._first_db = float(level[voiced].max())
         track = replace(track, f0_hz=np.where(voiced, track.f0_hz, np.float32(0)))
         pitch = 12 * np.log2(np.maximum(track.f0_hz.astype(np.float64), 1.0) / 55)
         self._add_frames(sound, track, pitch)

@@ -43,8 +43,8 @@ def _tone(hz: float) -> float:
 # al. 2010, JASA 128), of which the nuclei found by level are nine in ten. Level has no centre: it is the microphone's
 # gain. The rest, and all that is `within`, are round figures between neutral and acted speech as this package
 # measures it on the Berlin emotional database (eight speakers): range 7-8 semitones, slope -2 to -4 per second, jitter
-# 2-3 %, shimmer 10 %, HNR 9-10 dB; within a neutral (acted) speaker pitch 0.9 (4.7), range 0.23 (0.43), slope 2.6
-# (5.0), level 1.9 (3.5), rate 0.12 (0.21), jitter 0.12 (0.28), shimmer 0.09 (0.20), HNR 1.1 (2.4).
+# 2-3 %, shimmer 10 %, HNR 11-12 dB; within a neutral (acted) speaker pitch 0.9 (4.7), range 0.23 (0.43), slope 2.6
+# (5.0), level 1.9 (3.5), rate 0.12 (0.21), jitter 0.12 (0.28), shimmer 0.09 (0.20), HNR 1.0 (2.6).
 PRIORS: dict[Measure, Prior] = {
     "pitch": Prior(centres=(_tone(115), _tone(205)), between=2.5, within=2.0),
     "range": Prior(centres=(math.log(7.0),), between=0.25, within=0.35),
@@ -53,7 +53,7 @@ PRIORS: dict[Measure, Prior] = {
     "rate": Prior(centres=(math.log(4.6),), between=0.12, within=0.2),
     "jitter": Prior(centres=(math.log(0.022),), between=0.35, within=0.25),
     "shimmer": Prior(centres=(math.log(0.10),), between=0.3, within=0.2),
-    "hnr": Prior(centres=(10.0,), between=3.0, within=2.0),
+    "hnr": Prior(centres=(12.0,), between=3.0, within=2.0),
 }
 
 

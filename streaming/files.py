@@ -101,15 +101,15 @@ class AudioFile:
 
     def _decoded(self) -> Iterator[Samples]:
         """Yield mono sound at the file's own rate; stop, with a warning, where the file is damaged."""
-        convert = av.AudioResampler(format="fltp")
+        convert = av.AudioResampler(format="flt")  # interleaved: PyAV reads past the 8th plane of planar sound
         n_samples = 0
         try:
             for decoded in self._container.decode(self._stream):
                 for frame in convert.resample(decoded):
-                    chunk = mono(np.ascontiguousarray(frame.to_ndarray().T, dtype=np.float32))
+                    channels = np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, frame.layout.nb_channels)
                     at_s = n_samples / self._stream.rate
-                    n_samples += chunk.size
-                    yield _finite(chunk, path=self.path, at_s=at_s)
+                    n_samples += channels.shape[0]
+                    yield mono(np.clip(_finite(channels, path=self.path, at_s=at_s), -1.0, 1.0))
         except (FFmpegError, ValueError) as error:
             at_s = n_samples / self._stream.rate
             if n_samples == 0:
@@ -157,8 +157,9 @@ def _sound_track(container: InputContainer, path: Path) -> AudioStream:
         message = f"{path} holds no sound track"
         raise AudioUnreadable(message)
     stream = container.streams.audio[0]
-    if not stream.rate or not stream.channels:
-        message = f"{path} holds a sound track that cannot be decoded: its rate or channels are unknown"
+    # A codec FFmpeg does not know leaves the stream without these attributes.
+    if not getattr(stream, "rate", 0) or not getattr(stream, "channels", 0):
+        message = f"{path} holds a sound track that cannot be decoded: its codec, rate or channels are unknown"
         raise AudioUnreadable(message)
     return stream
 

@@ -41,12 +41,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lattice:
-    """An acyclic graph of words from node `start` to node `end`."""
+    """An acyclic graph of words from node `start` to node `end`; the sound ends at `end_s`."""
 
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     start: int
     end: int
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,12 @@ class Path:
     score: float
 
 
-def parse_htk(text: str) -> Lattice:
+def parse_htk(text: str, *, end_s: float) -> Lattice:
     """Read a lattice in HTK's standard lattice format, words on nodes, as PocketSphinx writes it.
+
+    Args:
+        text: the file.
+        end_s: length of the sound, which the format does not tell.
 
     Raises:
         ValueError: a header value, node or link is missing or malformed.
@@ -82,6 +87,7 @@ def parse_htk(text: str) -> Lattice:
             links=tuple(links),
             start=header["start"],
             end=header["end"],
+            end_s=end_s,
         )
     except KeyError as missing:
         raise ValueError(f"lattice without {missing}, expected start=, end= and nodes numbered from 0") from missing
@@ -157,17 +163,21 @@ class _Prefix:
     ends_s: tuple[float, ...]
 
 
-def k_best(lattice: Lattice, *, n_best: int, score: LanguageScore, order: int = 3) -> list[Path]:
+def k_best(
+    lattice: Lattice, *, n_best: int, score: LanguageScore, order: int = 3, per_node: int | None = None
+) -> list[Path]:
     """Return the best readings that differ in their words, best first.
 
-    Exact: each node keeps, for each language-model history, the `n_best` best prefixes that differ in their words; no
-    dropped prefix can be part of the best `n_best` readings. Of paths with the same words the best is kept.
+    Each node keeps, for each language-model history, the `n_best` best prefixes that differ in their words; no dropped
+    prefix can be part of the best `n_best` readings, so the answer is exact. Of paths with the same words the best is
+    kept. With `per_node` each node keeps only that many prefixes in all: bounded work, nearly the same answer.
 
     Args:
         lattice: acyclic.
         n_best: how many readings at most, at least 1.
         score: language model, asked for every word and for `SENTENCE_END`; its history begins with `SENTENCE_START`.
         order: words the model looks at, its own included (3 for a trigram).
+        per_node: None for an exact answer, else at least `n_best`.
     """
     outgoing: dict[int, list[Link]] = {}
     for link in lattice.links:
@@ -177,8 +187,10 @@ def k_best(lattice: Lattice, *, n_best: int, score: LanguageScore, order: int = 
     }
     for node in topological(lattice):
         prefixes = _best_per_history(at.pop(node, {}), n_best=n_best, order=order)
+        if per_node is not None and len(prefixes) > per_node:
+            prefixes = heapq.nsmallest(per_node, prefixes, key=_by_score)
         if node == lattice.end:
-            return _finished(prefixes, n_best=n_best, score=score, order=order)
+            return _finished(lattice, prefixes, n_best=n_best, score=score, order=order)
         for link in outgoing.get(node, ()):
             _extend(lattice, link, prefixes, into=at.setdefault(link.target, {}), score=score, order=order)
     return []
@@ -192,11 +204,11 @@ def _best_per_history(found: dict[tuple[str, ...], _Prefix], *, n_best: int, ord
     groups: dict[tuple[str, ...], list[_Prefix]] = {}
     for prefix in found.values():
         groups.setdefault(_history(prefix.words, order), []).append(prefix)
-    return [
-        prefix
-        for group in groups.values()
-        for prefix in heapq.nsmallest(n_best, group, key=lambda prefix: (-prefix.score, prefix.words))
-    ]
+    return [prefix for group in groups.values() for prefix in heapq.nsmallest(n_best, group, key=_by_score)]
+
+
+def _by_score(prefix: _Prefix) -> tuple[float, tuple[str, ...]]:
+    return (-prefix.score, prefix.words)
 
 
 def _extend(
@@ -222,9 +234,13 @@ def _extend(
             into[words] = _Prefix(total, words, nodes, ends_s)
 
 
-def _finished(prefixes: Sequence[_Prefix], *, n_best: int, score: LanguageScore, order: int) -> list[Path]:
+def _finished(
+    lattice: Lattice, prefixes: Sequence[_Prefix], *, n_best: int, score: LanguageScore, order: int
+) -> list[Path]:
     paths = [
         (prefix.score + score(SENTENCE_END, _history(prefix.words, order)), prefix.words, prefix) for prefix in prefixes
     ]
     paths.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [Path(nodes=prefix.nodes, ends_s=prefix.ends_s, score=total) for total, _, prefix in paths[:n_best]]
+    # a lattice cut in the middle of a word has that word on its end node
+    last = (lattice.end_s,) if lattice.nodes[lattice.end].word is not None else ()
+    return [Path(nodes=prefix.nodes, ends_s=prefix.ends_s + last, score=total) for total, _, prefix in paths[:n_best]]

@@ -147,9 +147,10 @@ class _Speech:
         self._blocks.append(audio.samples)
         self._n_samples += len(audio.samples)
         self._stages.transcriber.accept(audio.samples)
-        self._stages.prosody.feed(audio.samples)
+        # One pitch track serves both: finding it is most of the work.
+        track = self._stages.prosody.feed(audio.samples)
         if self._stages.acoustics is not None:
-            self._stages.acoustics.feed(audio.samples)
+            self._stages.acoustics.feed(audio.samples, track)
         if self._paused:
             return 0
         self._roll_prosody(out)
@@ -159,17 +160,25 @@ class _Speech:
     def _heard_s(self) -> float:
         return self._n_samples / SAMPLE_RATE
 
+    def _following(self, due_s: float, every_s: float) -> float:
+        """Return when the next one is due: those that fell into a pause are not made up for."""
+        while due_s <= self._heard_s + 1e-9:
+            due_s += every_s
+        return due_s
+
     def _roll_prosody(self, out: list[ListenerEvent]) -> None:
         if self._heard_s + 1e-9 < self._next_prosody_s:
             return
-        self._next_prosody_s += self._settings.prosody_every_s
-        prosody = self._with_acoustics(self._stages.prosody.read())
+        self._next_prosody_s = self._following(self._next_prosody_s, self._settings.prosody_every_s)
+        prosody = self._stages.prosody.read()
+        if self._stages.acoustics is not None:
+            prosody = replace(prosody, acoustics=self._stages.acoustics.read(settled=True))
         out.append(RollingProsody(utterance=self._utterance, at_s=self._start_s + self._heard_s, prosody=prosody))
 
     def _roll_transcript(self, out: list[ListenerEvent], *, hurried: bool) -> int:
         skipped = 0
         if self._heard_s + 1e-9 >= self._next_partial_s:
-            self._next_partial_s += self._settings.partial_every_s
+            self._next_partial_s = self._following(self._next_partial_s, self._settings.partial_every_s)
             if hurried:
                 skipped = 1
             elif self._asked is None:
@@ -208,7 +217,10 @@ class _Speech:
         assert self._final is not None
         final = self._collect(self._final, out, engine=self._stages.transcriber.name)
         quality = None if self._quality is None else self._collect(self._quality, out, engine="voice analyst")
-        prosody = self._with_acoustics(self._stages.prosody.finish(quality))
+        prosody = self._stages.prosody.finish(quality)
+        if self._stages.acoustics is not None:
+            acoustics = self._stages.acoustics.read(tail=self._stages.prosody.tail())
+            prosody = replace(prosody, acoustics=acoustics)
         if final is None:
             return
         transcript = replace(final, revision=self._n_revisions + 1)
@@ -235,14 +247,10 @@ class _Speech:
         """Let the speaker's baselines learn: only from sound that held words, never from noise."""
         self._stages.prosody.commit()
         if self._stages.acoustics is not None:
-            self._stages.acoustics.commit()
+            self._stages.acoustics.commit(tail=self._stages.prosody.tail())
 
     def _sound(self) -> Samples:
         return np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)
-
-    def _with_acoustics(self, prosody: Prosody) -> Prosody:
-        stage = self._stages.acoustics
-        return prosody if stage is None else replace(prosody, acoustics=stage.read())
 
     def _drop_partial(self) -> None:
         if self._asked is not None:

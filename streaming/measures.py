@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio import SAMPLE_RATE
-from .pitch import HOP
+from .candidates import HOP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .pitch import Floats, PitchTrack
+    from .candidates import Floats
+    from .pitch import PitchTrack
 
 FRAME_S = HOP / SAMPLE_RATE
 

@@ -16,7 +16,7 @@ from .baseline import BaselineSettings, SpeakerBaseline
 from .describe import DescribeSettings, describe
 from .events import Prosody
 from .measures import Measures
-from .pitch import PitchSettings, PitchTracker
+from .pitch import PitchSettings, PitchTrack, PitchTracker
 
 if TYPE_CHECKING:
     from .baseline import Measure
@@ -77,10 +77,16 @@ class ProsodyTracker:
         self._measures = Measures()
         self._finished: tuple[dict[Measure, float], float] | None = None
 
-    def feed(self, samples: Samples) -> None:
-        """Take the next sound of the utterance."""
-        for block in self._pitch.feed_blocks(samples):
+    def feed(self, samples: Samples) -> PitchTrack:
+        """Take the next sound of the utterance; returns the pitch frames now settled, for stages that share them."""
+        blocks = self._pitch.feed_blocks(samples)
+        for block in blocks:
             self._measures.add(block)
+        return PitchTrack.joined(blocks)
+
+    def tail(self) -> PitchTrack:
+        """The pitch frames still open, as if the utterance ended here; changes nothing."""
+        return self._pitch.tail()
 
     def read(self) -> Prosody:
         """Prosody so far; the newest 20 to 355 ms are not in it yet, as their pitch is not settled."""
@@ -95,7 +101,7 @@ class ProsodyTracker:
                 comparisons: relative pitch is ours against ours.
         """
         measures = copy.deepcopy(self._measures)
-        measures.add(self._pitch.tail())
+        measures.add(self.tail())
         prosody = self._absolute(measures)
         if quality is not None:
             prosody = replace(prosody, jitter=quality.jitter, shimmer=quality.shimmer, hnr_db=quality.hnr_db)

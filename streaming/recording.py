@@ -25,9 +25,8 @@ def prosody_of(samples: Samples, *, analyst: VoiceAnalyst) -> Prosody:
     prosody.start(0.0)
     acoustics.start()
     for block in _blocks(samples):
-        prosody.feed(block)
-        acoustics.feed(block)
-    return replace(prosody.finish(quality.result()), acoustics=acoustics.read())
+        acoustics.feed(block, prosody.feed(block))
+    return replace(prosody.finish(quality.result()), acoustics=acoustics.read(tail=prosody.tail()))
 
 
 def transcript_of(samples: Samples, *, transcriber: Transcriber) -> Transcript:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.progress import track
@@ -17,7 +18,7 @@ from ..errors import AgentError
 from .boundary import INPUT, InputInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 def emotion(
@@ -34,21 +35,32 @@ def emotion(
     """
     lines = list(_lines(rows))
     n_bad = 0
-    try:
-        sink = sys.stdout if out is None else out.open("w", encoding="utf-8")
-    except OSError as trouble:
-        raise InputInvalid(f"cannot write {out}: {trouble.strerror}") from trouble
-    with Annotator(source=source, folder=Path() if str(rows) == "-" else rows.parent) as annotator:
+    folder = Path() if str(rows) == "-" else rows.parent
+    with Annotator(source=source, folder=folder) as annotator, _sink(out) as sink:
         numbered = enumerate(lines, start=1)
         quiet = out is None or not sys.stderr.isatty()
         for number, line in track(numbered, total=len(lines), description="estimating", disable=quiet):
             record = _record(annotator, line, number=number)
             n_bad += "error" in record
             sink.write(json.dumps(record, ensure_ascii=False) + "\n")
-    sink.flush()
     if n_bad:
         typer.echo(f'attune: {n_bad} of {len(lines)} rows could not be read (see their "error")', err=True)
         raise typer.Exit(INPUT)
+
+
+@contextmanager
+def _sink(out: Path | None) -> Generator[TextIO]:
+    """Give standard output or the file `out`; a half surrogate pair in a row is written as it was escaped."""
+    if out is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    try:
+        file = out.open("w", encoding="utf-8", errors="backslashreplace")
+    except OSError as trouble:
+        raise InputInvalid(f"cannot write {out}: {trouble.strerror}") from trouble
+    with file:
+        yield file
 
 
 def _record(annotator: Annotator, line: str, *, number: int) -> dict[str, Any]:
@@ -66,4 +78,5 @@ def _lines(path: Path) -> Iterator[str]:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as trouble:
         raise InputInvalid(f"cannot read {path}: {trouble}") from trouble
-    return (line for line in text.splitlines() if line.strip())
+    # Only a line feed ends a row: JSON texts may hold the other characters that `splitlines` cuts at.
+    return (line for line in text.split("\n") if line.strip())

@@ -1,13 +1,15 @@
 """Where errors stop: one line on stderr and an exit code, never a traceback.
 
-Codes: 2 usage or configuration, 3 input data, 4 an engine, a device or the disk, 130 interrupted.
+Codes: 2 usage or configuration, 3 input data, 4 an engine, a device or the disk, 130 interrupted. A reader of our
+output that has gone (`| head`) is no error: 0.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from streaming.errors import AudioUnreadable, StreamingError
 
@@ -40,7 +42,9 @@ def exit_code(trouble: BaseException) -> int | None:
             return USAGE
         case AudioUnreadable() | InputInvalid():
             return INPUT
-        case StreamingError() | AgentError():
+        case BrokenPipeError():
+            return 0
+        case StreamingError() | AgentError() | OSError():
             return ENGINE
         case KeyboardInterrupt():
             return INTERRUPTED
@@ -48,19 +52,39 @@ def exit_code(trouble: BaseException) -> int | None:
             return None
 
 
-def run_command(command: Callable[[], object], *, program: str) -> None:
-    """Run `command`; leave the process with the right code and at most one line on stderr."""
+def run_command(
+    command: Callable[[], object], *, program: str, input_errors: tuple[type[Exception], ...] = ()
+) -> None:
+    """Run `command`; leave the process with the right code and at most one line on stderr.
+
+    Args:
+        command: the program.
+        program: its name, for that line.
+        input_errors: errors of another package that tell of input data.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal cannot write (another encoding, half a surrogate pair) is spelled out.
+            stream.reconfigure(errors="backslashreplace")
     try:
         command()
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): that is no error, and there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except (StreamingError, AgentError, BaseExceptionGroup, KeyboardInterrupt) as trouble:
+    except SystemExit as left:
+        # Typer leaves with 1 when the reader has gone.
+        if isinstance(left.__context__, BrokenPipeError):
+            _leave(left.__context__, 0, program=program)
+        raise
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as trouble:
         cause = root_cause(trouble)
-        code = exit_code(cause)
+        code = INPUT if isinstance(cause, input_errors) else exit_code(cause)
         if code is None:
             raise
-        if code != INTERRUPTED:
-            print(f"{program}: {' '.join(str(cause).split())}", file=sys.stderr)
-        sys.exit(code)
+        _leave(cause, code, program=program)
+
+
+def _leave(cause: BaseException, code: int, *, program: str) -> NoReturn:
+    if isinstance(cause, BrokenPipeError):
+        # Nobody reads: what is still to be written must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif code != INTERRUPTED:
+        print(f"{program}: {' '.join(str(cause).split())}", file=sys.stderr)
+    sys.exit(code)

@@ -16,6 +16,7 @@ from rich.live import Live
 from streaming.audio import SAMPLE_RATE, Blocks, silence
 from streaming.errors import DeviceUnavailable
 from streaming.events import AudioDropped
+from streaming.files import AudioFile
 from streaming.microphone import input_devices, microphone
 from streaming.sources import Pace, from_file
 
@@ -81,7 +82,9 @@ def talk(
     given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale, "database": database}
     config = with_options(load_config(), given)
     if audio:
-        # Files that cannot be read are told before anything is opened or kept.
+        for path in audio:
+            # A file that cannot be read is told of before anything is started or kept.
+            AudioFile(path).close()
         plan = Talk(is_live=False, speaks=not no_speech, keeps=not no_history, session=session_of_files(audio))
         source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms)
         anyio.run(lambda: _converse_on_screen(source, config=config, talk=plan, as_json=as_json))

@@ -22,6 +22,7 @@ from streaming.events import (
 )
 
 from ..events import EmotionEstimate, Metrics, ReplyDelta, ReplyDone, StorageDegraded
+from ..history import visible
 from ..jsonl import UNCLEAR
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ COLOURS = {"angry": "red", "happy": "yellow", "neutral": "white", "sad": "blue",
 FLOOR_DB, CEILING_DB = -60.0, 0.0
 LEVEL_WIDTH, BAR_WIDTH = 20, 16
 FULL, EMPTY = "█", "░"
+INDENT = " " * 8
 
 
 def bar(share: float, *, width: int) -> str:
@@ -44,27 +46,44 @@ def bar(share: float, *, width: int) -> str:
 def words_line(transcript: Transcript) -> Text:
     """Return a partial's words, those that may still change dimmed; a final's words as they are."""
     if transcript.is_final:
-        return Text(transcript.text)
-    words = transcript.text.split()
+        return Text(visible(transcript.text), style="not bold default")
+    words = visible(transcript.text).split()
     stable, guess = words[: transcript.n_stable], words[transcript.n_stable :]
-    return Text(" ".join(stable)).append((" " if stable and guess else "") + " ".join(guess), style="dim")
+    return Text(" ".join(stable), style="not bold default").append(
+        (" " if stable and guess else "") + " ".join(guess), style="dim"
+    )
 
 
 def emotion_line(estimate: EmotionEstimate) -> Text:
-    """Return the distribution as bars, the top label first by name, and what it rests on."""
+    """Return the most likely label by name, then the distribution as bars; fits 80 columns with its indent."""
     top = estimate.top or UNCLEAR
     line = Text(f"{top:<8}", style=COLOURS.get(top, "magenta"))
     for label, p in zip(estimate.labels, estimate.distribution, strict=True):
-        line.append(f"  {label} ", style="dim").append(bar(p, width=6), style=COLOURS.get(label, "magenta"))
-    if estimate.arousal is not None and estimate.valence is not None:
-        line.append(f"  arousal {estimate.arousal:.2f}  valence {estimate.valence:.2f}", style="dim")
+        line.append(f"  {label} ", style="dim").append(bar(p, width=5), style=COLOURS.get(label, "magenta"))
     return line
 
 
 def evidence_line(estimate: EmotionEstimate) -> Text | None:
-    """Return the words and cues an estimate rests on, None when there are none."""
-    parts = [f"“{word.word}”" for word in estimate.evidence.words] + [cue.cue for cue in estimate.evidence.cues]
-    return Text("  because of " + ", ".join(parts), style="dim italic") if parts else None
+    """Return arousal, valence and what speaks for the label, None when there is nothing to say."""
+    parts: list[str] = []
+    if estimate.arousal is not None and estimate.valence is not None:
+        parts.append(f"arousal {estimate.arousal:.2f} · valence {estimate.valence:.2f}")
+    evidence = estimate.evidence
+    reasons = [f"“{visible(word.word)}”" for word in evidence.words if word.label == estimate.top]
+    reasons += [cue.cue for cue in evidence.cues if cue.label == estimate.top]
+    if reasons:
+        parts.append("because of " + ", ".join(reasons))
+    return Text(" · ".join(parts), style="dim italic") if parts else None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Shown:
+    """What there is to show of one utterance; the next one may begin before this one is answered."""
+
+    words: Text = field(default_factory=Text)
+    emotion: EmotionEstimate | None = None
+    prosody: tuple[str, ...] = ()
+    reply: str = ""
 
 
 @dataclass(slots=True)
@@ -74,34 +93,34 @@ class TalkView:
     print_above: Callable[[RenderableType], None]
     level_db: float = FLOOR_DB
     hint: str = ""
-    _words: Text = field(default_factory=Text)
-    _emotion: EmotionEstimate | None = None
-    _prosody: tuple[str, ...] = ()
-    _reply: str = ""
     _is_talking: bool = False
+    _shown: dict[int, _Shown] = field(default_factory=dict[int, _Shown])
 
     def show(self, event: SessionEvent) -> None:
         """Take in one event."""
         match event:
             case SpeechStarted():
-                self._is_talking, self._words, self._emotion, self._prosody = True, Text(), None, ()
+                self._is_talking = True
+                # An utterance that was never answered (a back-channel, a noise) makes room.
+                self._shown = {n: shown for n, shown in self._shown.items() if shown.reply}
             case SpeechEnded():
                 self._is_talking = False
             case Transcript():
-                self._words = words_line(event)
-            case RollingProsody():
-                self._prosody = event.prosody.words
+                self._of(event.utterance).words = words_line(event)
+            case RollingProsody() | Utterance():
+                self._of(event.utterance).prosody = event.prosody.words
             case EmotionEstimate():
-                self._emotion = event
+                self._of(event.utterance).emotion = event
             case ReplyDelta():
-                self._reply += event.text
+                self._of(event.utterance).reply += event.text
             case _:
                 self._show_finished(event)
 
+    def _of(self, utterance: int) -> _Shown:
+        return self._shown.setdefault(utterance, _Shown())
+
     def _show_finished(self, event: SessionEvent) -> None:
         match event:
-            case Utterance():
-                self._words, self._prosody = words_line(event.transcript), event.prosody.words
             case ReplyDone():
                 self._finish_turn(event)
             case Metrics():
@@ -114,14 +133,11 @@ class TalkView:
                 pass
 
     def _finish_turn(self, reply: ReplyDone) -> None:
-        self.print_above(Text("you     ", style="bold green").append(self._words))
-        if self._emotion is not None:
-            self.print_above(Text("        ").append(emotion_line(self._emotion)))
-            if evidence := evidence_line(self._emotion):
-                self.print_above(Text("      ").append(evidence))
-        text = reply.text + (" …" if reply.interrupted else "")
-        self.print_above(Text("attune  ", style="bold cyan").append(text))
-        self._words, self._emotion, self._prosody, self._reply = Text(), None, (), ""
+        shown = self._shown.pop(reply.utterance, _Shown())
+        self.print_above(_you(shown.words))
+        for line in _feeling(shown.emotion):
+            self.print_above(line)
+        self.print_above(_attune(reply.text + (" …" if reply.interrupted else "")))
 
     def render(self) -> RenderableType:
         """Return the live part as it is now."""
@@ -130,15 +146,29 @@ class TalkView:
         lines: list[RenderableType] = [
             Text(bar(share, width=LEVEL_WIDTH), style="green").append(f"  {state}", style="dim")
         ]
-        if self._words:
-            lines.append(Text("you     ", style="bold green").append(self._words))
-        if self._prosody:
-            lines.append(Text("        " + ", ".join(self._prosody), style="dim"))
-        if self._emotion is not None:
-            lines.append(Text("        ").append(emotion_line(self._emotion)))
-        if self._reply:
-            lines.append(Text("attune  ", style="bold cyan").append(self._reply))
+        for shown in self._shown.values():
+            lines.append(_you(shown.words))
+            if shown.prosody:
+                lines.append(Text(INDENT + ", ".join(shown.prosody), style="dim"))
+            lines += _feeling(shown.emotion)
+            if shown.reply:
+                lines.append(_attune(shown.reply))
         return Group(*lines)
+
+
+def _you(words: Text) -> Text:
+    return Text(f"{'you':<8}", style="bold green").append(words)
+
+
+def _attune(text: str) -> Text:
+    return Text(f"{'attune':<8}", style="bold cyan").append(visible(text), style="not bold default")
+
+
+def _feeling(estimate: EmotionEstimate | None) -> list[Text]:
+    if estimate is None:
+        return []
+    lines = [emotion_line(estimate), evidence_line(estimate)]
+    return [Text(INDENT).append(line) for line in lines if line is not None]
 
 
 def metrics_line(metrics: Metrics) -> Text:

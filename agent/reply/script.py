@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from agent.phrases import Pool, pool_of
-from agent.safety.check import normalised
+from agent.safety.crisis import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -105,8 +105,8 @@ class Surroundings:
 
     @property
     def _clause(self) -> str:
-        """The words before the match in its own sentence."""
-        return self.before.rsplit(" . ", 1)[-1]
+        """The words just before the match, in its own sentence."""
+        return self.before[-200:].rsplit(" . ", 1)[-1]
 
     @property
     def _is_denied(self) -> bool:

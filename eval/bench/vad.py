@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from streaming.events import Samples
 
     Flags: TypeAlias = NDArray[np.bool_]
+    Ratios: TypeAlias = NDArray[np.float64]
     Judge: TypeAlias = Callable[[Samples], list[float]]
 
 PAUSE_FRAMES = 30
@@ -75,9 +76,14 @@ class VadScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VadResult:
-    """One run over a directory: the detectors' figures and what they were measured on."""
+    """One run over a directory: the detectors' figures and what they were measured on.
+
+    `f1_gain` and `false_alarms_gain` are ours less Silero's, paired by clip: values in [-1, 1].
+    """
 
     scores: tuple[VadScore, ...]
+    f1_gain: Share
+    false_alarms_gain: Share
     n_clips: int
     n_frames: int
     signature: str
@@ -98,10 +104,18 @@ def measure(directory: Path, *, n_bootstrap: int = N_BOOTSTRAP, seed: int = SEED
         _score("Silero v6", clips, _silero, settings=None, draw=(n_bootstrap, seed)),
         _score("ours", clips, _ours, settings=StretchSettings(), draw=(n_bootstrap, seed)),
     ]
+    gains = [_share(scores[2][1][0] - scores[1][1][0], scores[2][1][1] - scores[1][1][1], column=i) for i in (0, 3)]
     digest = hashlib.sha256(b"".join(clip.samples.tobytes() + clip.speech.tobytes() for clip in clips)).hexdigest()
     signature = f"frame:10ms|data:{directory.name}#{digest[:8]}|n:{len(clips)}|blocks:clip|bs:{n_bootstrap}|seed:{seed}"
     n_frames = sum(clip.speech.size for clip in clips)
-    return VadResult(scores=tuple(scores), n_clips=len(clips), n_frames=n_frames, signature=signature)
+    return VadResult(
+        scores=tuple(score for score, _ in scores),
+        f1_gain=gains[0],
+        false_alarms_gain=gains[1],
+        n_clips=len(clips),
+        n_frames=n_frames,
+        signature=signature,
+    )
 
 
 def table(result: VadResult) -> str:
@@ -116,7 +130,8 @@ def table(result: VadResult) -> str:
         auc = "n/a" if score.auc is None else f"{score.auc:.3f}"
         cells = [score.name, *(_text(share) for share in shares), pauses, auc, f"{score.rtf:.4f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", result.signature])
+    gain = f"ours less Silero: F1 {_text(result.f1_gain)}, false alarms {_text(result.false_alarms_gain)}"
+    return "\n".join([*lines, "", gain, result.signature])
 
 
 def read_clips(directory: Path) -> list[Clip]:
@@ -171,7 +186,8 @@ def _ours(samples: Samples) -> list[float]:
 
 def _score(
     name: str, clips: list[Clip], judge: Judge, *, settings: StretchSettings | None, draw: tuple[int, int]
-) -> VadScore:
+) -> tuple[VadScore, tuple[Ratios, Ratios]]:
+    """Return a detector's figures, and its ratios on the clips as they are and as they were drawn."""
     began = time.process_time()
     frames = [np.array(judge(clip.samples)[: clip.speech.size]) for clip in clips]
     spent_s = time.process_time() - began
@@ -180,8 +196,9 @@ def _score(
     )
     rng = np.random.default_rng(draw[1])
     drawn = counts[rng.integers(len(clips), size=(draw[0], len(clips)))].sum(axis=1)
-    shares = [_share(_ratios(counts.sum(axis=0)[None]), _ratios(drawn), column=column) for column in range(5)]
-    return VadScore(
+    ratios = (_ratios(counts.sum(axis=0)[None]), _ratios(drawn))
+    shares = [_share(*ratios, column=column) for column in range(5)]
+    score = VadScore(
         name=name,
         f1=shares[0],
         precision=shares[1],
@@ -192,6 +209,7 @@ def _score(
         auc=area_under_roc(np.concatenate(frames), np.concatenate([clip.speech for clip in clips])),
         rtf=spent_s / (sum(clip.samples.size for clip in clips) / SAMPLE_RATE),
     )
+    return score, ratios
 
 
 def called_speech(probabilities: NDArray[np.float64], *, settings: StretchSettings | None) -> Flags:

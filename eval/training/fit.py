@@ -20,8 +20,9 @@ from .pairs import paired_rows
 from .report import FitReport, Row
 from .text import TextSettings, train_text
 from .text_figures import judged_comments, judged_lines, text_rows
-from .voice import VoiceSettings, save, train, voice_table
-from .voice_figures import EVERYTHING, HEARD, N_BOOTSTRAP, figures_of, left_out
+from .voice import VoiceSettings, save, train
+from .voice_figures import N_BOOTSTRAP, Heard, figures_of, left_out
+from .voice_table import voice_table
 from .weights import write_weights
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 TEXT_FILE, VOICE_FILE, CARD_FILE = "text.npz", "voice.npz", "README.md"
 HELD_OUT: Final = ("dev", "test")
+PAIRED: Final = (Heard(n=0), Heard(n=None))
+"""What is known of the speaker where words and voices are put together."""
 
 
 def fit_emotion(
@@ -100,28 +103,31 @@ def _meld_rows(model: TextModel, directory: Path | None, *, release: str) -> lis
 
 def _voice_rows(clips: Sequence[Clip], words: Judged, *, release: str) -> list[Row]:
     settings = VoiceSettings()
-    answers = left_out(voice_table(clips, copies=settings.copies), settings)
+    table = voice_table(clips, copies=settings.copies)
     data = f"emodb#{fingerprint([clip.file.encode() for clip in clips])}"
-    rows = [row for heard in HEARD for row in _figures(answers[heard], heard=heard, data=data, release=release)]
+    rows: list[Row] = []
     fields = {"words": words.fields["data"], "voices": data}
-    for heard, name in ((0, "no speaker data"), (EVERYTHING, "centred on the speaker")):
-        rows += paired_rows(
-            words, answers[heard], heard=name, data=fields, version=release, resampling=Resampling(draws=200)
-        )
-    return rows
+    pairs: list[Row] = []
+    for heard, answers in left_out(table, settings).items():
+        rows += _figures(answers, condition=heard.words, data=data, release=release)
+        if heard in PAIRED:
+            pairs += paired_rows(
+                words, answers, heard=heard.words, data=fields, version=release, resampling=Resampling(draws=200)
+            )
+    return rows + pairs
 
 
-def _figures(answers: Answers, *, heard: int, data: str, release: str) -> list[Row]:
-    fields = {"data": data, "split": "leave-one-speaker-out", "heard": "all-others" if heard == EVERYTHING else heard}
+def _figures(answers: Answers, *, condition: str, data: str, release: str) -> list[Row]:
+    fields = {"data": data, "split": "leave-one-speaker-out", "heard": condition.replace(" ", "-")}
     signature = sign({**fields, "bootstrap": "speakers", "draws": N_BOOTSTRAP, "seed": 0}, version=release)
     return [
         Row(
-            figure=f"voice, EmoDB, {figure.condition}, {figure.measure}",
+            figure=f"voice, EmoDB, {condition}, {figure.measure}",
             value=figure.value,
             low=figure.low,
             high=figure.high,
             n=figure.n,
             signature=signature,
         )
-        for figure in figures_of(answers, heard=heard)
+        for figure in figures_of(answers, condition=condition)
     ]

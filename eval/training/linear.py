@@ -70,7 +70,8 @@ def train_head(rows: Rows, targets: Floats, settings: LinearSettings) -> Head:
     scaled = (rows @ sparse.diags(scales)).tocsr()
     weights, bias = _fit(scaled, targets, settings)
     prior = targets.sum(axis=0) / targets.sum()
-    bias = bias - np.log(prior)
+    # A class no row has stays as unlikely as the smallest share can make it.
+    bias = bias - np.log(np.maximum(prior, 1e-6))
     return Head(weights=weights * scales[:, None], bias=bias - bias.mean())
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.backends.emotion.fusion import FusionSettings, doubted, fuse_four
+from agent.backends.emotion.voice import CAUTION
+from agent.distribution import log, softmax
 from agent.labels import BIG_FOUR
 
 from ..metrics import unweighted_accuracy
@@ -41,7 +43,9 @@ def paired_rows(
     used = np.flatnonzero(voices.four >= 0)
     truth = np.repeat(voices.four[used], PAIRS_PER_CLIP)
     speaker = np.repeat(voices.speaker[used], PAIRS_PER_CLIP)
-    voice = np.repeat(voices.big_four[used], PAIRS_PER_CLIP, axis=0)
+    # The answers are calibrated for speech like EmoDB; the shipped model is as cautious as this of all speech.
+    cautious = softmax(log(voices.big_four[used]), temperature=CAUTION)
+    voice = np.repeat(cautious, PAIRS_PER_CLIP, axis=0)
     text = words.distributions[_partners(truth, words.truth)]
     fused = np.stack([_fused(one, other, settings) for one, other in zip(text, voice, strict=True)])
     fields = {**data, "pairs": f"random-within-class-x{PAIRS_PER_CLIP}", "voice": heard, "bootstrap": "speakers"}

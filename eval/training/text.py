@@ -19,6 +19,7 @@ from agent.backends.emotion.spoken import tokens_of
 from agent.backends.emotion.text import N_FOUR, TextWeights, occurrences_of, text_weights_of, values_of
 from agent.labels import BIG_FOUR, EIGHT
 
+from ..errors import CorpusUnreadable
 from .goemotions import EIGHT_OF, WIDE, Comment, big_four_targets, eight_targets, soft_targets
 from .linear import Floats, Head, LinearSettings, Rows, fit_calibration, train_head
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from agent.backends.emotion.spoken import Token
 
+LEAST: Final = 4
+"""Comments of a class below which nothing is trained."""
 CHUNK: Final = 2000
 """Comments turned into n-grams at a time; bounds the memory."""
 
@@ -186,11 +189,24 @@ def logits_of(documents: Sequence[Sequence[Token]], weights: TextWeights) -> Flo
     return np.asarray(rows_of(documents, keys=weights.keys, idf=weights.idf) @ weights.weights) + weights.bias
 
 
+def _check(corpus: TextCorpus) -> None:
+    for labels, classes in ((BIG_FOUR, corpus.four_class), (EIGHT, corpus.eight_class)):
+        counts = np.bincount(classes[classes >= 0], minlength=len(labels))
+        for label, count in zip(labels, counts.tolist(), strict=True):
+            if count < LEAST:
+                raise CorpusUnreadable(f"{count} comments are {label}, expected {LEAST} or more to learn it from")
+
+
 def train_text(
     comments: Sequence[Comment], *, settings: TextSettings, progress: Callable[[str], None]
 ) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of the weights file, trained on `comments` and calibrated on held-out folds of them."""
+    """Return the arrays of the weights file, trained on `comments` and calibrated on held-out folds of them.
+
+    Raises:
+        CorpusUnreadable: a class has too few comments to learn it from.
+    """
     corpus = corpus_of(comments, wide_weight=settings.wide_weight)
+    _check(corpus)
     fold = np.arange(len(comments)) % settings.folds
     unseen = np.zeros((len(comments), N_FOUR + len(EIGHT)))
     for at in range(settings.folds):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.backends.emotion.fusion import FusionSettings, doubted
 from agent.backends.emotion.spoken import words_of
 from agent.labels import BIG_FOUR, EIGHT
 
@@ -108,10 +109,29 @@ def text_rows(judged: Judged, *, where: str, version: str, resampling: Resamplin
             lambda truth, p: calibration_error(truth, p, weights=class_weights(truth, n_labels=len(labels))),
         ),
     ]
+    if labels == BIG_FOUR:
+        measures += [("share decided", _share_decided), ("UA where decided", _decided_accuracy)]
     return [
         _row(judged, f"{where}, {judged.title} {name}", measure, version=version, resampling=resampling)
         for name, measure in measures
     ]
+
+
+def _decided(distributions: Floats) -> NDArray[np.bool_]:
+    """Which texts the recogniser would not abstain on, if it had no voice."""
+    settings = FusionSettings()
+    return doubted(distributions, settings.text_doubt).max(axis=1) >= settings.threshold
+
+
+def _share_decided(truth: Classes, distributions: Floats) -> Score:
+    return (
+        Score(value=float(_decided(distributions).mean())) if truth.size else Score(value=None, reason="no utterances")
+    )
+
+
+def _decided_accuracy(truth: Classes, distributions: Floats) -> Score:
+    rows = _decided(distributions)
+    return unweighted_accuracy(truth[rows], distributions[rows].argmax(axis=1), labels=BIG_FOUR)
 
 
 def _row(

@@ -195,10 +195,10 @@ def interval(answers: Answers, measure: Callable[[Answers], float]) -> tuple[flo
     """Return the 95 % interval of a measure when speakers are drawn with replacement; seeded."""
     rng = np.random.default_rng(0)
     rows: list[Ints] = [np.flatnonzero(answers.speaker == speaker) for speaker in sorted(set(answers.speaker.tolist()))]
-    values = [
-        measure(answers.rows(np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows)).tolist()])))
-        for _ in range(N_BOOTSTRAP)
-    ]
+    values: list[float] = []
+    for _ in range(N_BOOTSTRAP):
+        drawn: list[Ints] = [rows[i] for i in rng.integers(0, len(rows), len(rows)).tolist()]
+        values.append(measure(answers.rows(np.concatenate(drawn))))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -245,9 +245,7 @@ class _Talk:
     def _final(self, pending: PendingTranscript) -> Transcript:
         assert pending.answer is not None
         readings = [Reading(words=self._words(words), logp=logp) for logp, words in pending.answer["readings"]]
-        nbest = rank(
-            readings, source=_NAME, n_best=self._settings.n_best, temperature=self._settings.temperature
-        )
+        nbest = rank(readings, source=_NAME, n_best=self._settings.n_best, temperature=self._settings.temperature)
         return self._revise(nbest, heard_s=self._at_s + pending.n_bytes / 2 / _SAMPLE_RATE, is_final=True)
 
     def _revise(self, nbest: tuple[Hypothesis, ...], *, heard_s: float, is_final: bool) -> Transcript:

@@ -101,7 +101,9 @@ class Decoding:
         lattice = self._lattice()
         confidence = _Confidence(lattice)
         thin = prune(lattice, min_posterior=self._settings.min_link_posterior)
-        paths = k_best(thin, n_best=self._settings.n_search, score=self._language_score())
+        paths = k_best(
+            thin, n_best=self._settings.n_search, score=self._language_score(), per_node=self._settings.per_node
+        )
         readings = [
             (
                 path.score,
@@ -118,7 +120,7 @@ class Decoding:
         with tempfile.TemporaryDirectory(prefix="attune-") as folder:
             path = Path(folder) / "lattice.htk"
             self._decoder.get_lattice().write_htk(str(path))
-            return parse_htk(path.read_text(encoding="utf-8"))
+            return parse_htk(path.read_text(encoding="utf-8"), end_s=len(self._heard) / BYTES_PER_S)
 
     def _language_score(self) -> LanguageScore:
         model = self._decoder.get_lm(self._decoder.current_search())

@@ -14,6 +14,7 @@ class PocketSphinxSettings:
     Attributes:
         n_best: readings in a final.
         n_search: readings the k-best search looks for before like ones are merged.
+        per_node: partial readings kept at each node of the lattice.
         cold_start_s: sound heard before the first search of a session begins, to know the cepstral mean.
         min_link_posterior: lattice links below it are left out of the k-best search.
         language_weight: weight of the language model in the k-best search.
@@ -25,9 +26,10 @@ class PocketSphinxSettings:
     """
 
     n_best: int = 10
-    n_search: int = 20
+    n_search: int = 15
+    per_node: int = 30
     cold_start_s: float = 1.2
-    min_link_posterior: float = 0.005
+    min_link_posterior: float = 0.001
     language_weight: float = 9.5
     insertion: float = 0.65
     temperature: float = 15.0

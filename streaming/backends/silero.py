@@ -91,6 +91,10 @@ class SileroWindows:
         self._rest(logit)
         return logit
 
+    def skip(self, window: Samples) -> None:
+        """Pass over a window unjudged; it is still what the next one follows."""
+        self._input[0, WINDOW:] = window[-CONTEXT:]
+
     def _rest(self, logit: float) -> None:
         """Clear the LSTM after 20 s without speech, so that it cannot drift over hours."""
         self._n_quiet = self._n_quiet + 1 if logit < QUIET_LOGIT else 0

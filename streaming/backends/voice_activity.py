@@ -3,7 +3,8 @@
 - The level: Silero (and webrtcvad) are half deaf to quiet and to overdriven microphones, so both hear the sound at a
   usual speech level, told by the loudest 10 ms of the recent past. What is below `FLOOR_DB` is silence all the same.
 - The gate: webrtcvad hears nearly all speech for almost nothing. While it has heard none for 300 ms the network rests
-  and the frames are silent, which spares the processor in quiet rooms.
+  and the frames are silent, which spares the processor in quiet rooms. Its memory is kept meanwhile: cleared, it
+  would be hard of hearing for the first word after each pause.
 - The vote: each frame's log-odds of speech are Silero's, less the share of the frames around it that webrtcvad thinks
   silent. Full agreement changes nothing, full disagreement costs one nat.
 """
@@ -29,7 +30,7 @@ GATE_FRAMES = 30
 AROUND = 4  # frames on either side that the vote is taken over
 SILENT_LOGIT = -9.0
 FLOOR_DB = -75.0
-USUAL_DB = (-22.0, -16.0)
+USUAL_DB = (-22.0, -12.0)
 MAX_GAIN_DB = 30.0
 MIN_GAIN_DB = -12.0
 DECAY_DB = 0.01  # per frame: 1 dB a second
@@ -111,7 +112,6 @@ class FusedActivity:
         self._level = Level()
         self._votes = Votes()
         self._open_for = 0
-        self._resting = True
         self._n_samples = 0
 
     def _frame(self, frame: Samples) -> list[float]:
@@ -130,10 +130,8 @@ class FusedActivity:
         return [probability(logit - self._votes.silent_share(first + i)) for i, logit in enumerate(logits)]
 
     def _judge(self, window: Samples) -> float:
+        evened = window * self._level.gain
         if self._open_for > 0:
-            self._resting = False
-            return self._network.judge(window * self._level.gain)
-        if not self._resting:
-            self._network.reset()
-            self._resting = True
+            return self._network.judge(evened)
+        self._network.skip(evened)
         return SILENT_LOGIT

@@ -181,6 +181,23 @@ def test_noise_without_words_lets_the_reply_go_on():
     assert not talk.machine.is_turn(1)
 
 
+@pytest.mark.parametrize(
+    ("p_wow", "text", "kind"),
+    [(0.24, "well", "back-channel"), (0.1, "well", "words"), (0.24, "well then", "words")],
+)
+def test_one_word_is_doubted_when_the_n_best_also_reads_as_a_back_channel(p_wow: float, text: str, kind: str):
+    nbest = tuple(
+        Hypothesis(text=reading, logp=-1.0, posterior=share, source="test")
+        for reading, share in ((text, 1 - p_wow), ("wow", p_wow))
+    )
+    ended = SpeechEnded(utterance=1, start_s=START_S, end_s=2.5, decided_s=3.0, reason="endpoint")
+    talk = speaking().voice().to(3.0).hear(ended)
+
+    talk.hear(Transcript(utterance=1, revision=1, at_s=3.0, is_final=True, nbest=nbest))
+
+    assert talk.kinds == ["duck", kind]
+
+
 def test_a_word_made_of_a_click_does_not_cancel():
     talk = speaking().voice().to(2.9).end("the", voice_ends_s=2.2)
 
@@ -268,6 +285,15 @@ def test_without_the_guard_nothing_is_echo():
     assert talk.kinds == ["duck", "words"]
 
 
+def test_words_of_an_earlier_reply_are_no_echo():
+    talk = speaking(text=AGENT)
+    talk.machine.reply_ended(at_s=talk.now_s)
+
+    talk.to(4.0).reply("I see.").to(4.5).voice().to(5.2).words("that sounds really hard")
+
+    assert talk.kinds == ["duck", "words"]
+
+
 def test_an_answer_in_the_agents_words_after_the_reply_is_a_turn():
     talk = speaking(text="Do you feel sad or tired?")
     talk.machine.reply_ended(at_s=talk.now_s)
@@ -301,6 +327,7 @@ def test_events_of_no_interest_and_words_of_another_utterance_change_nothing():
         {"min_words": 0},
         {"max_back_channels": -1},
         {"echo_share": 0.0},
+        {"min_p_back_channel": 0.0},
         {"echo_tail_s": -1.0},
     ],
 )

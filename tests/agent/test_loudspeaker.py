@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
+import anyio.lowlevel
 import numpy as np
 import pytest
 from hypothesis import given

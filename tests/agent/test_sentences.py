@@ -65,6 +65,8 @@ def test_nothing_is_lost_and_nothing_is_too_long(pieces: list[str], longest: int
         ("it\N{RIGHT SINGLE QUOTATION MARK}s\N{ZERO WIDTH SPACE}fine", "it's fine"),
         ("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
         ("\ud800", ""),
+        ("hi \N{GRINNING FACE}\N{VARIATION SELECTOR-16} 20\N{DEGREE SIGN}", "hi 20\N{DEGREE SIGN}"),
+        ("well\N{EM DASH}yes, \N{LEFT DOUBLE QUOTATION MARK}ok\N{RIGHT DOUBLE QUOTATION MARK}", 'well, yes, "ok"'),
     ],
 )
 def test_only_what_can_be_spoken_reaches_a_voice(text: str, spoken: str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -84,7 +84,7 @@ async def stream(script: Sequence[tuple[float, ListenerEvent]], *, until_s: floa
 class FakeLog:
     """A turn log in memory; fails while it is told to."""
 
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list[Turn])
     fails: bool = False
 
     async def save(self, turn: Turn) -> TurnSaved:
@@ -106,7 +106,7 @@ class Table:
     speech: ScriptedSpeech = field(default_factory=ScriptedSpeech)
     log: FakeLog = field(default_factory=FakeLog)
     settings: SessionSettings = field(default_factory=SessionSettings)
-    told: list[SessionEvent] = field(default_factory=list)
+    told: list[Any] = field(default_factory=list[Any])
     sink: SilentSink = field(default_factory=SilentSink)
 
     def session(self) -> Session:
@@ -122,10 +122,10 @@ class Table:
         conversation = Conversation(session="s")
         return Session(conversation, engines=engines, sink=self.sink, tell=tell, settings=self.settings)
 
-    def of(self, kind: type) -> list[SessionEvent]:
+    def of(self, kind: type) -> list[Any]:
         return [event for event in self.told if isinstance(event, kind)]
 
-    def only(self, kind: type) -> SessionEvent:
+    def only(self, kind: type) -> Any:  # noqa: ANN401 - the caller knows the kind it asked for
         (event,) = self.of(kind)
         return event
 
@@ -249,7 +249,7 @@ async def test_live_an_estimate_that_is_late_does_not_hold_up_the_answer_and_fol
         await anyio.wait_all_tasks_blocked()
 
     await table.session().run(live())
-    kinds = [type(event) for event in table.told]
+    kinds: list[type] = [type(event) for event in table.told]
     final = next(e for e in table.told if isinstance(e, EmotionEstimate) and e.is_final)
     assert kinds.index(ReplyDelta) < table.told.index(final)
     metrics = table.only(Metrics)

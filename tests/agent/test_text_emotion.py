@@ -107,6 +107,11 @@ def test_pulls_are_the_logit_less_the_mean_of_the_others():
     assert estimate.pulls(1) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("text", ["i'm scared", "that is disgusting", "i am terrified of the dark"])
+def test_fear_and_disgust_are_not_neutral(text: str):
+    assert top_of(text) != "neutral"
+
+
 def test_a_list_of_hypotheses_is_read_like_each_alone():
     model = load_text_model()
     texts = ["i am so sad", "", "i am so glad", "zzz qqq", "i am not sad at all but happy"]

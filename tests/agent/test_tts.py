@@ -9,16 +9,17 @@ import sys
 from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import numpy as np
+import parselmouth
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.backends.tts import espeak, flite
+from agent.backends.tts import espeak, flite, program
 from agent.backends.tts.choose import choose_speech
 from agent.backends.tts.espeak import EspeakSpeech
 from agent.backends.tts.flite import FliteSpeech, style_options
@@ -29,6 +30,8 @@ from agent.errors import SpeechFailed
 from agent.ports import SpeakingStyle, Speech
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streaming.events import Samples
 
 pytestmark = pytest.mark.anyio
@@ -52,9 +55,10 @@ async def sound_of(speech: Speech, text: str, style: SpeakingStyle = USUAL) -> S
 
 def pitch_of(sound: Samples) -> float:
     """Return the mean pitch, Hz, as Praat hears it."""
-    import parselmouth  # noqa: PLC0415 - only where pitch is measured
-
-    frequencies = np.asarray(parselmouth.Sound(sound.astype(np.float64), 16_000).to_pitch().selected_array["frequency"])
+    praat: Any = parselmouth  # its stubs leave the arrays' type open
+    frequencies: NDArray[np.float64] = (
+        praat.Sound(sound.astype(np.float64), 16_000).to_pitch().selected_array["frequency"]
+    )
     return float(frequencies[frequencies > 0].mean())
 
 
@@ -118,6 +122,13 @@ async def test_phoneme_markup_in_the_text_is_not_obeyed(voice: type[FliteSpeech 
     assert np.array_equal(await sound_of(voice(), "[[h@l@U]] you"), await sound_of(voice(), "h@l@U you"))
 
 
+@needs_flite
+async def test_letters_with_accents_are_spoken_without_them():
+    accented = "caf\N{LATIN SMALL LETTER E WITH ACUTE} na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve"
+
+    assert np.array_equal(await sound_of(FliteSpeech(), accented), await sound_of(FliteSpeech(), "cafe naive"))
+
+
 @pytest.mark.parametrize("voice", [FliteSpeech, EspeakSpeech])
 async def test_a_missing_program_says_what_to_install(voice: type[FliteSpeech | EspeakSpeech]):
     with pytest.raises(SpeechFailed, match=r"install (flite|espeak-ng) \(on Debian"):
@@ -126,16 +137,16 @@ async def test_a_missing_program_says_what_to_install(voice: type[FliteSpeech | 
 
 def made_up(folder: Path, script: str) -> str:
     """Return a speech program that runs `script`, which may use `out`, the path after -o if there is one."""
-    program = folder / "voice"
+    path = folder / "voice"
     head = "import os, sys, time\nout = sys.argv[sys.argv.index('-o') + 1] if '-o' in sys.argv else None\n"
-    program.write_text(f"#!{sys.executable} -S\n{head}{script}\n", "utf-8")
-    program.chmod(0o755)
-    return str(program)
+    path.write_text(f"#!{sys.executable} -S\n{head}{script}\n", "utf-8")
+    path.chmod(0o755)
+    return str(path)
 
 
 def voices(folder: Path, script: str) -> list[Speech]:
-    program = made_up(folder, script)
-    return [FliteSpeech(program=program, voice="slt"), EspeakSpeech(program=program)]
+    path = made_up(folder, script)
+    return [FliteSpeech(program=path, voice="slt"), EspeakSpeech(program=path)]
 
 
 async def test_a_program_that_dies_tells_why(tmp_path: Path):
@@ -186,15 +197,19 @@ def endless(folder: Path) -> str:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("which", [0, 1], ids=["flite", "espeak"])
-async def test_cancelling_kills_the_program_at_once_and_leaves_no_zombie(tmp_path: Path, which: int):
+async def test_cancelling_kills_the_program_at_once_and_leaves_no_zombie(
+    tmp_path: Path, which: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(program, "STOP_WAIT_S", 60.0)  # waiting for its own end would show
     ready, pid = tmp_path / "ready", tmp_path / "pid"
     os.mkfifo(ready)
     voice = voices(tmp_path, endless(tmp_path))[which]
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(sound_of, voice, TEXT)
-        await anyio.to_thread.run_sync(ready.read_bytes)  # until the program has spoken and sleeps
-        tasks.cancel_scope.cancel()
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sound_of, voice, TEXT)
+            await anyio.to_thread.run_sync(ready.read_bytes)  # until the program has spoken and sleeps
+            tasks.cancel_scope.cancel()
 
     assert is_gone(int(pid.read_text()))
 
@@ -260,7 +275,7 @@ async def test_the_scripted_voice_fails_on_demand():
     [({"flite", "espeak-ng"}, "flite"), ({"espeak-ng"}, "espeak"), (set[str](), "none")],
 )
 def test_the_best_voice_present_is_chosen(present: set[str], name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(shutil, "which", lambda program: f"/bin/{program}" if program in present else None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name in present else None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
 
     assert choose_speech("auto").name == name
 

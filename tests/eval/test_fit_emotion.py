@@ -48,8 +48,8 @@ def write_goemotions(folder: Path) -> Path:
     folder.mkdir()
     lines = [
         f"this is {label} of some kind {place}\t{at}\tid{at}"
-        for place in ("at home", "in town", "on monday", "once more")
         for at, label in enumerate(LABELS)
+        for place in ("at home", "in town", "on monday", "once more")
     ]
     for split in ("train", "dev"):
         (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -102,10 +102,8 @@ def test_rows_are_what_the_agent_computes(arrays: dict[str, np.ndarray]):
     weights = text_weights_of(arrays)
     text = "i hate this so much and i love this so much"
     row = rows_of([tokens_of(text)], keys=weights.keys, idf=weights.idf)
-    logits = np.asarray(row @ weights.weights)[0] + weights.bias
-    estimate = TextModel(weights).estimate(text)
-    expected = logits[:4] / weights.temperature[0] + weights.offset[:4]
-    assert estimate.contributions.sum(axis=0) + estimate.constant == pytest.approx(expected)
+    expected = np.asarray(row @ weights.weights)[0, : len(BIG_FOUR)] / weights.temperature[0]
+    assert TextModel(weights).estimate(text).contributions.sum(axis=0) == pytest.approx(expected)
 
 
 def test_an_n_gram_counts_once_per_comment():
@@ -196,6 +194,11 @@ def test_missing_corpora_are_told(tmp_path: Path):
     (tmp_path / "dev.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(CorpusUnreadable, match="expected MELD"):
         read_meld(tmp_path / "dev.csv")
+
+
+def test_a_class_without_comments_cannot_be_learnt():
+    with pytest.raises(CorpusUnreadable, match="0 comments are fearful"):
+        train_text([each for each in corpus() if each.labels != ("fear",)], settings=SETTINGS, progress=print)
 
 
 def test_figures_carry_interval_and_signature(arrays: dict[str, np.ndarray], tmp_path: Path):

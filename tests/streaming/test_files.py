@@ -63,7 +63,7 @@ def check_tone(path: Path, *, tolerance_s: float = 0.001) -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("kind", ["pcm16", "pcm24", "float"])
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2, 12])
 def test_wav_of_any_kind_is_heard(tmp_path: Path, rate: int, kind: str, channels: int):
     check_tone(riff(tmp_path / "a.wav", tone(rate), rate=rate, kind=kind, channels=channels))
 
@@ -179,6 +179,29 @@ def test_a_length_that_could_not_be_known_is_not_believed(tmp_path: Path):
     with AudioFile(path) as file:
         assert sum(block.size for block in file) == 32_000
     assert file.warning is None
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.m4a"])
+def test_damage_of_any_kind_is_heard_or_refused_but_never_a_crash(tmp_path: Path, name: str):
+    path = tmp_path / name
+    if name == "a.wav":
+        riff(path, tone(16_000), rate=16_000, kind="float", channels=2)
+    else:
+        encoded(path, codec="flac" if name == "a.flac" else "aac")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(7)
+    outcomes: set[str] = set()
+    for n_harmed, within in [(20, 400)] * 25 + [(200, len(whole))] * 25:
+        harmed = bytearray(whole)
+        for at in rng.integers(min(within, len(whole)), size=n_harmed):
+            harmed[at] = rng.integers(256)
+        path.write_bytes(bytes(harmed))
+        try:
+            outcomes.add("heard" if np.isfinite(read_audio(path)).all() else "not finite")
+        except AudioUnreadable as refusal:
+            outcomes.add("refused in many lines" if "\n" in str(refusal) else "refused")
+    assert outcomes <= {"heard", "refused"}
+    assert "refused" in outcomes
 
 
 def test_odd_names_are_no_trouble(tmp_path: Path):

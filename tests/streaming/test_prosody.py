@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.pitch import PitchTrack, PitchTracker
 from streaming.prosody import ProsodySettings, ProsodyTracker
 
 if TYPE_CHECKING:
@@ -143,6 +144,15 @@ def test_reading_and_finishing_on_the_way_change_nothing():
         tracker.read()
         tracker.finish()
     assert values(tracker.finish()) == values(WHOLE)
+
+
+def test_the_pitch_frames_are_shared_each_once():
+    tracker = ProsodyTracker()
+    tracker.start(0.0)
+    tracks = [tracker.feed(SPEECH[start : start + 320]) for start in range(0, len(SPEECH), 320)]
+    shared = PitchTrack.joined([*tracks, tracker.tail()])
+    alone = PitchTracker()
+    assert np.array_equal(shared.f0_hz, PitchTrack.joined([alone.feed(SPEECH), alone.flush()]).f0_hz)
 
 
 def test_rolling_values_come_to_what_finish_says():

@@ -30,17 +30,17 @@ class FusionSettings:
     Attributes:
         text_doubt, voice_doubt: share of an expert's probability that is spread evenly over the labels before fusion:
             raters label even sure words otherwise, and the voice model learnt from actors in another language.
-        excitement_weight: weight of the voice's odds between high and low arousal, the part that holds across
-            speakers and languages; the words weigh 1.
-        class_weight: weight of the voice's odds inside each half (angry or happy, neutral or sad), which holds less.
+        excitement_weight: weight of the voice's odds between high and low arousal, which hold across speakers and
+            languages; the words weigh 1. What the voice model says is flattened already (`voice.CAUTION`, its trust).
+        class_weight: weight of the voice's odds inside each half (angry or happy, neutral or sad), which hold less.
         arousal_voice, dominance_voice, valence_voice: the voice's share in the fused dimensions.
         threshold: least probability of the top label; below it the estimate abstains. With four labels 0.25 is chance.
     """
 
     text_doubt: float = 0.08
-    voice_doubt: float = 0.15
-    excitement_weight: float = 0.7
-    class_weight: float = 0.3
+    voice_doubt: float = 0.1
+    excitement_weight: float = 1.0
+    class_weight: float = 0.5
     arousal_voice: float = 0.75
     dominance_voice: float = 0.5
     valence_voice: float = 0.2
@@ -55,8 +55,8 @@ class FusionSettings:
 
 
 def doubted(distribution: Distribution, doubt: float) -> Distribution:
-    """Return `distribution` with a share of `doubt` spread evenly over the labels."""
-    return (1 - doubt) * distribution + doubt / distribution.size
+    """Return `distribution` (or each row of many) with a share of `doubt` spread evenly over the labels."""
+    return (1 - doubt) * distribution + doubt / distribution.shape[-1]
 
 
 def voice_expert(voice: Distribution, settings: FusionSettings) -> Distribution:

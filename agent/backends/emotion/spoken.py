@@ -55,7 +55,7 @@ TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*")
 DROPPED = re.compile(r"\[(?:name|religion)\]|https?\S+|/?\b[ru]/\w+|<[^>]*>")
 STRETCHED = re.compile(r"([a-z])\1{2,}")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
-CHAR_SIZES = (3, 4, 5)
+PIECE_SIZES = (3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,21 +116,23 @@ def _ends_scope(word: str, *, negator: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def word_key(word: str, *, is_negated: bool) -> int:
-    """Return the key of a word; a negated word is another word."""
-    return crc32(f"{'!' if is_negated else 'w'} {word}".encode())
+def word_key(word: str, *, is_negated: bool) -> bytes:
+    """Return the key of a word, 4 bytes little-endian; a negated word is another word."""
+    return _key(f"{'!' if is_negated else 'w'} {word}")
 
 
 @lru_cache(maxsize=65536)
-def pair_key(first: str, second: str) -> int:
+def pair_key(first: str, second: str) -> bytes:
     """Return the key of two neighbouring words; "<" and ">" stand for the ends of the text."""
-    return crc32(f"b {first} {second}".encode())
+    return _key(f"b {first} {second}")
 
 
 @lru_cache(maxsize=65536)
-def char_keys(word: str) -> tuple[int, ...]:
-    """Return the keys of the 3- to 5-letter pieces of a word, its edges marked by "_"."""
+def piece_keys(word: str) -> bytes:
+    """Return the keys of the 3- to 5-letter pieces of a word, its edges marked by "_", one after another."""
     edged = f"_{word}_"
-    return tuple(
-        crc32(f"c {edged[at : at + size]}".encode()) for size in CHAR_SIZES for at in range(len(edged) - size + 1)
-    )
+    return b"".join(_key(f"c {edged[at : at + size]}") for size in PIECE_SIZES for at in range(len(edged) - size + 1))
+
+
+def _key(n_gram: str) -> bytes:
+    return crc32(n_gram.encode()).to_bytes(4, "little")

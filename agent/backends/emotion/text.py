@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -18,7 +19,7 @@ from ...distribution import Distribution, calibrate
 from ...errors import ConfigInvalid
 from ...events import TriggerWord
 from ...labels import BIG_FOUR, EIGHT
-from .spoken import FUNCTION_WORDS, char_keys, pair_key, tokens_of, word_key
+from .spoken import FUNCTION_WORDS, pair_key, piece_keys, tokens_of, word_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 WEIGHTS = Path(__file__).with_name("weights") / "text.npz"
+KEY_BYTES = 4
 N_FOUR, N_EIGHT = len(BIG_FOUR), len(EIGHT)
+IS_NEUTRAL = np.array([float(label == "neutral") for label in BIG_FOUR])
+OUTSIDE = [EIGHT.index("fearful"), EIGHT.index("disgusted")]
+"""Feelings the Big Four lack. The more likely one is, the less "neutral" is the answer: nobody scared is at ease."""
+OUTSIDE_FLOOR = 0.02
 TRIGGER_WEIGHT = 0.8
 """Smallest pull, in calibrated logits, that is shown: below it the words of wrong and right estimates look alike."""
 MAX_TRIGGERS = 5
@@ -112,33 +118,41 @@ def strongest(pulls: dict[str, float], *, label: str) -> tuple[TriggerWord, ...]
 
 
 def occurrences_of(texts: Sequence[Sequence[Token]]) -> Occurrences:
-    """Return the n-grams of `texts`: words, pairs of neighbours and, except where negated, pieces of words."""
-    group: list[int] = []
-    key: list[int] = []
-    first: list[int] = []
-    second: list[int] = []
-    at = 0
-    for words in range(0, 2 * len(texts), 2):
-        tokens = texts[words // 2]
+    """Return the n-grams of `texts`: words, pairs of neighbours and, except where negated, pieces of words.
+
+    A token brings its word, the pair with the word before, its pieces and, at the end of a text, the pair with the end.
+    """
+    keys: list[bytes] = []
+    n_pieces: list[int] = []
+    for tokens in texts:
         previous = "<"
-        for place, token in enumerate(tokens):
-            pieces = () if token.negation else char_keys(token.word)
-            key += (word_key(token.word, is_negated=bool(token.negation)), pair_key(previous, token.word), *pieces)
-            group += (words, words, *[words + 1] * len(pieces))
-            first += (at, at - 1 if place else at, *[at] * len(pieces))
-            second += [at] * (2 + len(pieces))
+        for token in tokens:
+            pieces = b"" if token.negation else piece_keys(token.word)
+            keys += (word_key(token.word, is_negated=bool(token.negation)), pair_key(previous, token.word), pieces)
+            n_pieces.append(len(pieces) // KEY_BYTES)
             previous = token.word
-            at += 1
         if tokens:
-            key.append(pair_key(previous, ">"))
-            group.append(words)
-            first.append(at - 1)
-            second.append(at - 1)
+            keys.append(pair_key(previous, ">"))
+    lengths = np.array([len(tokens) for tokens in texts], dtype=np.intp)
+    return _laid_out(np.frombuffer(b"".join(keys), dtype="<u4"), np.array(n_pieces, dtype=np.intp), lengths)
+
+
+def _laid_out(keys: NDArray[np.uint32], n_pieces: NDArray[np.intp], lengths: NDArray[np.intp]) -> Occurrences:
+    """Say of each key, in the order of `occurrences_of`, which text and tokens it belongs to."""
+    text = np.repeat(np.arange(len(lengths)), lengths)
+    ends = np.cumsum(lengths)
+    is_last = np.zeros(len(text), dtype=np.intp)
+    is_last[ends[lengths > 0] - 1] = 1
+    is_first = np.roll(is_last, 1)
+    count = 2 + n_pieces + is_last
+    token = np.repeat(np.arange(len(text)), count)
+    place = np.arange(len(keys)) - np.repeat(np.cumsum(count) - count, count)
+    is_piece = (place >= 2) & (place < 2 + n_pieces[token])
     return Occurrences(
-        group=np.array(group, dtype=np.uint64),
-        key=np.array(key, dtype=np.uint64),
-        first=np.array(first, dtype=np.intp),
-        second=np.array(second, dtype=np.intp),
+        group=(2 * text[token] + is_piece).astype(np.uint64),
+        key=keys.astype(np.uint64),
+        first=token - ((place == 1) & (is_first[token] == 0)),
+        second=token,
     )
 
 
@@ -175,13 +189,22 @@ class TextModel:
         found = occurrences_of(documents)
         n_tokens = sum(len(tokens) for tokens in documents)
         contributions, n_known = self._contributions(found, n_tokens=n_tokens)
-        estimates: list[TextEstimate] = []
-        start = 0
-        for tokens in documents:
-            span = slice(start, start + len(tokens))
-            estimates.append(self._estimate(tokens, contributions[span], n_known=int(n_known[span].sum())))
-            start += len(tokens)
-        return estimates
+        ends = np.cumsum([0, *map(len, documents)]).tolist()
+        spans = [slice(start, end) for start, end in pairwise(ends)]
+        logits = np.array([contributions[span].sum(axis=0) for span in spans]).reshape(-1, N_FOUR + N_EIGHT)
+        four, offset, eight = self._calibrated(logits + self._weights.bias)
+        t_four = float(self._weights.temperature[0])
+        return [
+            TextEstimate(
+                big_four=four[at],
+                eight=eight[at],
+                tokens=tuple(tokens),
+                contributions=contributions[span, :N_FOUR] / t_four,
+                constant=self._weights.bias[:N_FOUR] / t_four + offset[at],
+                n_known=int(n_known[span].sum()),
+            )
+            for at, (tokens, span) in enumerate(zip(documents, spans, strict=True))
+        ]
 
     def _contributions(self, found: Occurrences, *, n_tokens: int) -> tuple[Floats, NDArray[np.int64]]:
         """What each token adds to each logit, shape (n tokens, 12), and how many known n-grams end in it."""
@@ -197,18 +220,14 @@ class TextModel:
         contributions[found.first[pairs]] += added[pairs] / 2
         return contributions, np.add.reduceat((row >= 0).astype(np.int64), starts)
 
-    def _estimate(self, tokens: Sequence[Token], contributions: Floats, *, n_known: int) -> TextEstimate:
+    def _calibrated(self, logits: Floats) -> tuple[Floats, Floats, Floats]:
+        """The Big Four distributions, the offsets they were made with, and the eight-class distributions, by text."""
         weights = self._weights
-        logits = contributions.sum(axis=0) + weights.bias
-        four, eight = weights.temperature
-        return TextEstimate(
-            big_four=calibrate(logits[:N_FOUR], temperature=float(four), bias=weights.offset[:N_FOUR]),
-            eight=calibrate(logits[N_FOUR:], temperature=float(eight), bias=weights.offset[N_FOUR:]),
-            tokens=tuple(tokens),
-            contributions=contributions[:, :N_FOUR] / four,
-            constant=weights.bias[:N_FOUR] / four + weights.offset[:N_FOUR],
-            n_known=n_known,
-        )
+        t_four, t_eight = weights.temperature.tolist()
+        eight = calibrate(logits[:, N_FOUR:], temperature=t_eight, bias=weights.offset[N_FOUR:])
+        inside = np.maximum(1.0 - eight[:, OUTSIDE].sum(axis=1), OUTSIDE_FLOOR)
+        offset = weights.offset[:N_FOUR] + IS_NEUTRAL * np.log(inside)[:, None]
+        return calibrate(logits[:, :N_FOUR], temperature=t_four, bias=offset), offset, eight
 
 
 def text_weights_of(arrays: Mapping[str, NDArray[np.generic]]) -> TextWeights:

@@ -114,12 +114,18 @@ class VoiceEstimate:
 class VoiceModel:
     """The voice model with its weights in memory. Immutable; safe to share.
 
-    `caution` divides all logits; 1 gives the calibration on the training corpus.
+    `caution` divides the logits of the classes; 1 gives the calibration on the training corpus. Arousal, which is an
+    expectation already, is left alone.
     """
 
     def __init__(self, weights: VoiceWeights, *, caution: float = CAUTION) -> None:
         self._weights = weights
-        self._caution = caution
+        self._caution = np.array([caution, caution, 1.0])
+
+    @property
+    def provenance(self) -> str:
+        """What the model was trained on, in words."""
+        return self._weights.provenance
 
     def estimate(self, acoustics: Acoustics) -> VoiceEstimate:
         """Return what the voice expresses."""
@@ -191,7 +197,7 @@ def read_voice_weights(path: Path) -> VoiceWeights:
         ConfigInvalid: the file is missing, is no such file, or was trained on other features or labels.
     """
     try:
-        with np.load(path) as held:
+        with path.open("rb") as file, np.load(file) as held:
             _check(held["version"], held["features"], held["labels"])
             return VoiceWeights(
                 mean=held["mean"].astype(np.float64),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import unicodedata
 from contextlib import aclosing
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -57,7 +58,7 @@ class FliteSpeech:
         Raises:
             SpeechFailed: flite is missing, died or gave no sound.
         """
-        for sentence in sentences_of(speakable(text)):
+        for sentence in sentences_of(_folded(speakable(text))):
             async with aclosing(self._sentence(sentence, style)) as blocks:
                 async for block in blocks:
                     yield block
@@ -104,3 +105,9 @@ def style_options(voice: str, style: SpeakingStyle) -> list[str]:
     if style.pitch_st and voice in _USUAL_HZ:
         options += ["--setf", f"int_f0_target_mean={_USUAL_HZ[voice] * 2 ** (style.pitch_st / 12):.1f}"]
     return options
+
+
+def _folded(text: str) -> str:
+    """Return `text` in ASCII, accents taken off: flite leaves out letters that are not ASCII."""
+    signs = text.replace("\N{DEGREE SIGN}", " degrees ")
+    return unicodedata.normalize("NFKD", signs).encode("ascii", "ignore").decode("ascii")

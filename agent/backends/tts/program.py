@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
-_STOP_WAIT_S = 2.0
+STOP_WAIT_S = 2.0
+"""How long a killed program may take to be gone."""
+
 _LONGEST_COMPLAINT = 300
 
 
@@ -36,7 +38,7 @@ async def running(command: Sequence[str], text: str, *, install: str) -> AsyncGe
         await _tell(process, text)
         yield process
     finally:
-        with anyio.move_on_after(_STOP_WAIT_S, shield=True):
+        with anyio.move_on_after(STOP_WAIT_S, shield=True):
             if process.returncode is None:
                 process.kill()
             await process.aclose()

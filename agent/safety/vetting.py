@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from agent.phrases import stable_hash
 
-from .answer import helpline
+from .answering import helpline
 
 Fault: TypeAlias = Literal["harm", "diagnosis", "feeling", "certainty"]
 

@@ -14,7 +14,7 @@ from agent.phrases import Pool, pool_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .check import CrisisFinding
+    from .crisis import CrisisFinding
 
 INTERNATIONAL = "international"
 

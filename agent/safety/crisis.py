@@ -103,7 +103,8 @@ _CONTRACTIONS: Final = tuple(
         (r"\b(you|they|we)'ve\b", r"\1 have"),
         (r"\b(he|she|it|you|they|we)'ll\b", r"\1 will"),
         (r"\b(he|she|you|they|we)'d\b", r"\1 would"),
-        (r"\blet's\b", "let us"),
+        (r"\b(how|what|who|where|why)'re\b", r"\1 are"),
+        (r"\b(how|where|why|when|let)'s\b", r"\1 is"),
         (r"\b(?:wanna|wan na)\b", "want to"),
         (r"\bwannabe\b", "want to be"),
         (r"\b(?:gonna|gon na|imma|i'mma)\b", "going to"),
@@ -144,7 +145,10 @@ def _rules() -> _Rules:
 
 
 def _findings(text: str, *, locale: str, certain: bool) -> Iterator[CrisisFinding]:
-    plain = _rules().idioms.sub(" _ ", normalised(text))
+    plain = normalised(text)
+    if not any(rule.pattern.search(plain) for rule in _rules().rules):
+        return  # most speech ends here: looking for the sayings costs far more than looking for danger
+    plain = _rules().idioms.sub(" _ ", plain)
     for rule in _rules().rules:
         for found in rule.pattern.finditer(plain):
             place = Surroundings(
