@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .events import Hypothesis, Word
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_APOSTROPHE = "\u2019"
 _ALTERNATIVE = re.compile(r"\(\d+\)")
 _FILLER = re.compile(r"<[^>]*>|\[[^\]]*\]|\+\+[^+]*\+\+|!(?:NULL|SENT_START|SENT_END)")
-_SPOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SPOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ def normalise(text: str) -> str:
     "the car o'clock"
     """
     plain = _FILLER.sub(" ", _ALTERNATIVE.sub("", text))
-    return " ".join(_SPOKEN.findall(plain.lower())).replace("’", "'")
+    return " ".join(_SPOKEN.findall(plain.lower().replace(_APOSTROPHE, "'")))
 
 
 def log_sum_exp(values: Sequence[float]) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .events import Word
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .events import Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

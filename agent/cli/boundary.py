@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from streaming.errors import AudioUnreadable, StreamingError
 
 from ..errors import AgentError, ConfigInvalid
+from ..history import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +83,16 @@ def run_command(
 
 
 def _leave(cause: BaseException, code: int, *, program: str) -> NoReturn:
-    if isinstance(cause, BrokenPipeError):
-        # Nobody reads: what is still to be written must not fail again at exit.
+    if isinstance(cause, OSError):
+        # Output that could not be written (nobody reads, the disk is full) must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    elif code != INTERRUPTED:
-        print(f"{program}: {' '.join(str(cause).split())}", file=sys.stderr)
+    if code not in {0, INTERRUPTED}:
+        print(f"{program}: {_one_line(cause)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _one_line(cause: BaseException) -> str:
+    if not isinstance(cause, OSError) or not cause.strerror:
+        return visible(" ".join(str(cause).split()))
+    about = "" if cause.filename is None else f": {cause.filename}"
+    return visible(f"{cause.strerror[:1].lower()}{cause.strerror[1:]}{about}")

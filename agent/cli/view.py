@@ -126,7 +126,7 @@ class TalkView:
             case Metrics():
                 self.print_above(metrics_line(event))
             case EngineTrouble() | StorageDegraded():
-                self.print_above(Text(f"  {event.message}", style="red"))
+                self.print_above(Text(f"  {visible(event.message)}", style="red"))
             case AudioDropped():
                 self.print_above(Text(f"  {event.seconds:.1f} s of sound lost: the machine is too busy", style="red"))
             case _:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import select
-import socket
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
 
 _HEADER = struct.Struct("!cI")
 _READ_SIZE = 1 << 16
@@ -55,7 +57,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._unpacker = Unpacker()
         self._unsent = bytearray()
 

@@ -40,6 +40,7 @@ class PocketSphinxTranscriber:
         """Share `engine` between transcribers to load the model once; without one, own one."""
         self._owns_engine = engine is None
         self._engine = engine or PocketSphinxEngine(settings)
+        self._engine.warm()
         self._settings = settings or self._engine.settings
         self._mean: dict[str, Any] | None = None
         self._talk: _Talk | None = None

@@ -1,4 +1,4 @@
-"""PocketSphinx on one utterance: cepstral mean, search, k-best readings. Runs in the worker process only.
+"""PocketSphinx on one utterance: cepstral mean, search, k-best readings. Runs in worker processes.
 
 Plain lists and tuples go in and out; the caller on the other side of the process gives them their types.
 """
@@ -8,24 +8,36 @@ Plain lists and tuples go in and out; the caller on the other side of the proces
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pocketsphinx
 
-from ..lattice import SENTENCE_END, Lattice, LanguageScore, k_best, parse_htk, prune
+from ..lattice import SENTENCE_END, k_best, parse_htk, prune
 from ..nbest import normalise
-from .pocketsphinx_settings import PocketSphinxSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..lattice import LanguageScore, Lattice, Path
+    from .pocketsphinx_settings import PocketSphinxSettings
 
 FRAMES_PER_S = 100
 BYTES_PER_S = 32_000
 SpokenWord: TypeAlias = tuple[str, float, float, float | None]
 """Text, start, end (seconds from the utterance's first sample), posterior."""
+ScoredWords: TypeAlias = tuple[float, list[SpokenWord]]
+"""Natural-log score and words of a reading."""
+PRIOR_FRAMES = 500
+"""CMN_WIN of the engine: frames that a given mean counts as."""
+PROBE = 100.0
+N_CEPSTRA = 13
+HAIR = 0.001
+"""Less than any difference of scores that means something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +67,7 @@ class Decoding:
         """Take 16-bit samples; the search begins once there is enough sound to know the cepstral mean."""
         self._heard += pcm
         if self._started:
-            self._decoder.process_raw(pcm, False, False)
+            self._decoder.process_raw(pcm, no_search=False, full_utt=False)
         elif self._mean is not None or len(self._heard) >= self._settings.cold_start_s * BYTES_PER_S:
             self._begin()
 
@@ -65,62 +77,69 @@ class Decoding:
 
     def finish(self) -> dict[str, Any]:
         """End the utterance here and return its readings and its mean. The decoder cannot go on afterwards."""
+        return {"readings": self.end(), "mean": self.mean()}
+
+    def end(self) -> list[ScoredWords]:
+        """End the utterance here; return its readings, the engine's best first, none if it is not speech."""
         if not self._started:
             if not self._heard:
-                return {"readings": [], "mean": None}
+                return []
             self._begin()
         self._decoder.end_utt()
-        readings = self._readings()
-        return {"readings": readings, "mean": _mean_of(self._decoder, bytes(self._heard))}
+        best = self._best_words()
+        return self._readings(best) if best else []
+
+    def mean(self) -> dict[str, Any] | None:
+        """Return the mean cepstrum of the utterance, None without sound. To be asked after the end."""
+        return mean_cepstrum(self._decoder, bytes(self._heard)) if self._heard else None
 
     def _begin(self) -> None:
-        mean = self._start_mean()
+        heard = bytes(self._heard)
+        mean = self._mean or Mean(**mean_cepstrum(self._decoder, heard))
         self._decoder.set_cmn(",".join(f"{value:.6g}" for value in mean.values))
         self._decoder.start_utt()
         self._started = True
-        self._decoder.process_raw(bytes(self._heard), False, False)
-
-    def _start_mean(self) -> Mean:
-        heard = bytes(self._heard)
-        own = Mean(**in_child(lambda: _mean_of(self._decoder, heard)))
-        return own if self._mean is None else self._mean
+        self._decoder.process_raw(heard, no_search=False, full_utt=False)
 
     def _best_words(self) -> list[SpokenWord]:
+        """Return the words of the best path; none when most of it is too slow to be speech."""
         if self._decoder.hyp() is None:
             return []
-        return [
-            (word, segment.start_frame / FRAMES_PER_S, (segment.end_frame + 1) / FRAMES_PER_S, None)
-            for segment in self._decoder.seg()
-            if (word := normalise(segment.word))
-        ]
+        words: list[SpokenWord] = []
+        slow_s = 0.0
+        for segment in self._decoder.seg():
+            text = normalise(segment.word)
+            if text:
+                start_s, end_s = segment.start_frame / FRAMES_PER_S, (segment.end_frame + 1) / FRAMES_PER_S
+                words.append((text, start_s, end_s, None))
+                n_phones = len((self._decoder.lookup_word(segment.word) or "?").split())
+                slow_s += end_s - start_s if end_s - start_s > n_phones * self._settings.max_phone_s else 0.0
+        spoken_s = sum(end_s - start_s for _, start_s, end_s, _ in words)
+        return [] if slow_s > spoken_s / 2 else words
 
-    def _readings(self) -> list[tuple[float, list[SpokenWord]]]:
-        best = self._best_words()
-        if not best:
-            return []
+    def _readings(self, best: list[SpokenWord]) -> list[ScoredWords]:
         lattice = self._lattice()
         confidence = _Confidence(lattice)
+        own = [confidence.word(text, start_s, end_s) for text, start_s, end_s, _ in best]
+        if self._is_doubtful(own):
+            return []
         thin = prune(lattice, min_posterior=self._settings.min_link_posterior)
         paths = k_best(
             thin, n_best=self._settings.n_search, score=self._language_score(), per_node=self._settings.per_node
         )
-        readings = [
-            (
-                path.score,
-                [
-                    confidence.word(thin.nodes[node].word or "", thin.nodes[node].start_s, end_s)
-                    for node, end_s in zip(path.nodes, path.ends_s, strict=True)
-                ],
-            )
-            for path in paths
-        ]
-        return _with_engines_best(readings, [confidence.word(text, start, end) for text, start, end, _ in best])
+        return _with_engines_best([(path.score, _spoken(thin, path, confidence)) for path in paths], own)
+
+    def _is_doubtful(self, words: list[SpokenWord]) -> bool:
+        """Return whether there are so few words, and so unsure ones, that nothing is better than a guess."""
+        sure = sum(posterior or 0.0 for _, _, _, posterior in words) / len(words)
+        return len(words) <= self._settings.n_doubtful and sure < self._settings.min_sure
 
     def _lattice(self) -> Lattice:
-        with tempfile.TemporaryDirectory(prefix="attune-") as folder:
-            path = Path(folder) / "lattice.htk"
-            self._decoder.get_lattice().write_htk(str(path))
-            return parse_htk(path.read_text(encoding="utf-8"), end_s=len(self._heard) / BYTES_PER_S)
+        # An unnamed file: nothing is left behind when this process is killed, as a revoked final is.
+        with tempfile.TemporaryFile() as file:
+            self._decoder.get_lattice().write_htk(f"/dev/fd/{file.fileno()}")
+            file.seek(0)
+            return parse_htk(file.read().decode(), end_s=len(self._heard) / BYTES_PER_S)
 
     def _language_score(self) -> LanguageScore:
         model = self._decoder.get_lm(self._decoder.current_search())
@@ -161,46 +180,66 @@ class _Confidence:
         return (_spelling(text), start_s, end_s, min(1.0, share))
 
 
-def _with_engines_best(
-    readings: list[tuple[float, list[SpokenWord]]], best: list[SpokenWord]
-) -> list[tuple[float, list[SpokenWord]]]:
-    """Return the readings with the engine's own best path on top."""
+def _spoken(lattice: Lattice, path: Path, confidence: _Confidence) -> list[SpokenWord]:
+    return [
+        confidence.word(lattice.nodes[node].word or "", lattice.nodes[node].start_s, end_s)
+        for node, end_s in zip(path.nodes, path.ends_s, strict=True)
+    ]
+
+
+def _with_engines_best(readings: list[ScoredWords], best: list[SpokenWord]) -> list[ScoredWords]:
+    """Return the readings with the engine's own best path on top.
+
+    The engine weighs its path with pronunciations and word joints that the lattice does not tell, so where the search
+    prefers another, the engine is right about as often: its path then gets the score of the search's best and a hair
+    more, which keeps the list sorted and lets the two share the probability.
+    """
     text = [word[0] for word in best]
     others = [reading for reading in readings if [word[0] for word in reading[1]] != text]
     own = max((score for score, words in readings if [word[0] for word in words] == text), default=-math.inf)
-    top = max((score for score, _ in others), default=own)
-    score = max(own, top)
+    top = max((score for score, _ in others), default=-math.inf)
+    score = own if own > top else top + HAIR
     return [(score if math.isfinite(score) else 0.0, best), *others]
 
 
-def _mean_of(decoder: Any, pcm: bytes) -> dict[str, Any]:  # noqa: ANN401
-    """Return the mean cepstrum of the sound. Leaves the decoder in the middle of an utterance: for child processes."""
+def mean_cepstrum(decoder: Any, pcm: bytes) -> dict[str, Any]:  # noqa: ANN401 (untyped package)
+    """Return the mean cepstrum of some sound (as `Mean` has it); the decoder stays as it was.
+
+    A decoder that has once searched as sound came in never again takes the mean of a whole utterance: it only moves
+    the mean it was given, which counts as `PRIOR_FRAMES` frames, towards it. Moved from two places, it gives away the
+    mean itself and how many frames count (those of digital silence do not). A fresh decoder says the same twice.
+    """
+    low, high = (in_child(lambda level=level: _moved_mean(decoder, pcm, level)) for level in (0.0, PROBE))
+    share = (high["mean"][0] - low["mean"][0]) / PROBE
+    n_frames = round(PRIOR_FRAMES / share) - PRIOR_FRAMES if share > 0 else len(pcm) * FRAMES_PER_S // BYTES_PER_S
+    kept = 1.0 - share
+    values = [value / kept for value in low["mean"]] if kept > 0 else low["mean"]
+    return {"values": values, "n_frames": n_frames}
+
+
+def _moved_mean(decoder: Any, pcm: bytes, level: float) -> dict[str, Any]:  # noqa: ANN401 (untyped package)
+    decoder.set_cmn(",".join([str(level)] * N_CEPSTRA))
     decoder.start_utt()
-    decoder.process_raw(pcm, True, True)
-    values = tuple(float(value) for value in decoder.get_cmn(False).split(","))
-    return {"values": values, "n_frames": len(pcm) * FRAMES_PER_S // BYTES_PER_S}
+    decoder.process_raw(pcm, no_search=True, full_utt=True)
+    return {"mean": [float(value) for value in decoder.get_cmn(update=True).split(",")]}
 
 
 def in_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what `work` returns in a copy of this process, so that it leaves no trace in this one."""
-    import json
-
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         try:
             os.close(reader)
-            with open(writer, "wb") as pipe:
+            with os.fdopen(writer, "wb") as pipe:
                 pipe.write(json.dumps(work()).encode())
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     os.close(writer)
-    with open(reader, "rb") as pipe:
+    with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise ChildProcessError(f"a copy of the process ended with status {status}, expected an answer")
     return json.loads(answer)
-
-
-def n_words(readings: Sequence[tuple[float, list[SpokenWord]]]) -> int:
-    """Return how many words the first reading has."""
-    return len(readings[0][1]) if readings else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -28,6 +29,8 @@ class PocketSphinxEngine:
 
     def __init__(self, settings: PocketSphinxSettings | None = None) -> None:
         self.settings = settings or PocketSphinxSettings()
+        if importlib.util.find_spec("pocketsphinx") is None:
+            raise EngineFailed("pocketsphinx is not installed, expected the package of that name; run `make run` again")
         if not hasattr(os, "fork"):
             raise EngineFailed(
                 "the embedded recogniser needs a system that can copy processes (Linux, macOS); this one cannot: "
@@ -35,6 +38,10 @@ class PocketSphinxEngine:
             )
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+
+    def warm(self) -> None:
+        """Start loading the model; returns at once."""
+        self._running()
 
     def open(self) -> Channel:
         """Return a connection to a fresh copy of the engine, for one utterance.
@@ -84,11 +91,12 @@ class PocketSphinxEngine:
 
 
 def _start(control: socket.socket, settings: PocketSphinxSettings) -> subprocess.Popen[bytes]:
+    options = {name: value for name, value in asdict(settings).items() if name != "stability"}
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(control.fileno()), json.dumps(asdict(settings))],
+            [sys.executable, "-m", _WORKER, str(control.fileno()), json.dumps(options)],
             pass_fds=(control.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

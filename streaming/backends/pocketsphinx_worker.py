@@ -110,7 +110,7 @@ class _Finisher:
         if not self._child:
             try:
                 os.close(self._reader)
-                with open(writer, "wb") as pipe:
+                with os.fdopen(writer, "wb") as pipe:
                     pipe.write(pack_json(b"F", {"id": request, **decoding.finish()}))
                 os._exit(0)
             finally:
@@ -125,7 +125,7 @@ class _Finisher:
 
     def answer(self) -> bytes:
         """Return the message with the result, or that there is none because the copy died."""
-        with open(self._reader, "rb") as pipe:
+        with os.fdopen(self._reader, "rb") as pipe:
             message = pipe.read()
         _, status = os.waitpid(self._child, 0)
         return pack_json(b"F", {"id": self.request, "died": status}) if status else message

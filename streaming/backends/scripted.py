@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from ..events import Hypothesis, Transcript, Word
 from ..nbest import Reading, rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..events import Samples
 
 _NAME = "scripted"

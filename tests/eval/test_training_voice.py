@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.backends.emotion.voice import SEVEN, VoiceModel, read_voice_weights
+from agent.backends.emotion.voice import SEVEN, VoiceModel, load_voice_model, read_voice_weights
 from agent.labels import BIG_FOUR
 from eval.errors import CorpusUnreadable
+from eval.training import voice_figures
 from eval.training.degrade import generator, heard_in, some_room, with_echo, with_noise, with_tilt
 from eval.training.emodb import LABEL_OF, Clip, read_emodb
-from eval.training.voice import NEUTRAL, VoiceSettings, save, train, train_weights
+from eval.training.voice import NEUTRAL, TrainedVoice, VoiceSettings, save, train, train_weights
 from eval.training.voice_figures import (
     CONDITIONS,
     HIGH_AROUSAL,
@@ -74,7 +75,10 @@ def made_up(*, speakers: int = 5, each: int = 4) -> VoiceTable:
     n = speakers * len(SEVEN) * each
     label = np.tile(np.repeat(np.arange(len(SEVEN), dtype=np.intp), each), speakers)
     speaker = np.repeat(np.arange(speakers), len(SEVEN) * each)
-    places, voices = rng.normal(0, 1, (len(SEVEN), len(FEATURE_NAMES))), rng.normal(0, 1.5, (speakers, 1))
+    places, voices = (
+        rng.normal(0, 1, (len(SEVEN), len(FEATURE_NAMES))),
+        rng.normal(0, 1.5, (speakers, len(FEATURE_NAMES))),
+    )
     features = 0.3 * places[label] + voices[speaker] + rng.normal(0, 1, (n, len(FEATURE_NAMES)))
     return VoiceTable(
         features=features,
@@ -157,7 +161,8 @@ def test_classes_that_cannot_be_told_apart_get_modest_probabilities():
     assert answers[Heard(n=0)].seven.max(axis=1).mean() < 0.3
 
 
-def test_evaluate_gives_every_measure_under_every_condition():
+def test_evaluate_gives_every_measure_under_every_condition(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(voice_figures, "N_BOOTSTRAP", 20)
     figures = evaluate(clips(speakers=4), VoiceSettings(copies=0))
     assert len({(f.measure, f.condition) for f in figures}) == len(figures) == 4 * len(CONDITIONS)
     assert all(f.low <= f.high and 0 <= f.value <= 100 for f in figures)
@@ -168,7 +173,7 @@ def test_evaluate_gives_every_measure_under_every_condition():
 @pytest.mark.parametrize("speakers", [1, 2])
 def test_too_few_speakers_are_refused(speakers: int):
     with pytest.raises(CorpusUnreadable, match="three speakers"):
-        train(clips(speakers=speakers), FAST)
+        train(clips(speakers=speakers, each=1), VoiceSettings(copies=0))
 
 
 def test_a_missing_emotion_is_refused():
@@ -302,3 +307,16 @@ def test_two_speakers_left_out_of_the_corpus_are_recognised_far_above_chance():
     said = np.array([e.arousal > 0.5 for e in estimates], np.intp)
     assert recall(is_high, said) > 0.8
     assert recall(rest.label, np.array([e.seven.argmax() for e in estimates])) > 0.5
+
+
+@pytest.mark.data
+def test_the_shipped_weights_fit_the_features_of_today():
+    """A change of the features that was not followed by a new fit would show here."""
+    if not EMODB.is_dir():
+        pytest.skip(f"{EMODB} is missing")
+    table = voice_table(read_emodb(EMODB)[::4], copies=0)
+    said = [
+        int(load_voice_model().estimate(Acoustics(features=f, speaker_mean=None, n_speaker=0)).seven.argmax())
+        for f in table.features
+    ]
+    assert recall(table.label, np.array(said, np.intp)) > 0.7
