@@ -129,7 +129,7 @@ class TurnSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageDegraded:
-    """The turn could not be saved yet; it is kept and tried again with the next one. Kept."""
+    """The turn is not on disk; `message` says why, and whether it is held and tried again. Kept."""
 
     utterance: int
     message: str

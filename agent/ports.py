@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from streaming.events import Samples, Utterance
 
@@ -53,8 +53,8 @@ class Speech(Protocol):
         """Short name of the engine."""
         ...
 
-    def speak(self, text: str, style: SpeakingStyle) -> AsyncIterator[Samples]:
-        """Yield the sound of `text` in order: float32 mono, 16 kHz, in [-1, 1]. Cancelling stops the engine.
+    def speak(self, text: str, style: SpeakingStyle) -> AsyncGenerator[Samples, None]:
+        """Yield the sound of `text` in order: float32 mono, 16 kHz, in [-1, 1]; closing the generator stops the engine.
 
         Raises:
             SpeechFailed: the engine is missing, died or gave no sound.

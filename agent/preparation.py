@@ -6,6 +6,7 @@ revision. The crisis check waits for nothing and nobody.
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,13 +79,16 @@ class Preparation:
         *,
         revision: int,
         tasks: TaskGroup,
-        sound_starts: Callable[[Answer], None],
+        sounding: Callable[[Answer, str], None],
     ) -> None:
-        """Fill `answer` until it is complete or cancelled; an engine that fails is told of and does without."""
+        """Fill `answer` until it is complete or cancelled; an engine that fails is told of and does without.
+
+        `sounding` is told of each sentence whose first sound is ready, before that sound is played.
+        """
         try:
             with answer.scope:
                 await self._await_estimate(answer, conversation, revision=revision, tasks=tasks)
-                await self._say_all(answer, conversation, sound_starts=sound_starts)
+                await self._say_all(answer, conversation, sounding=sounding)
                 answer.is_complete = True
         finally:
             answer.done.set()
@@ -123,7 +127,7 @@ class Preparation:
         answer.estimate_was_late = budget.cancelled_caught
 
     async def _say_all(
-        self, answer: Answer, conversation: Conversation, *, sound_starts: Callable[[Answer], None]
+        self, answer: Answer, conversation: Conversation, *, sounding: Callable[[Answer, str], None]
     ) -> None:
         words = self._words(answer, conversation)
         style = style_for(answer.estimate, kind="crisis" if answer.is_crisis else "answer")
@@ -135,7 +139,7 @@ class Preparation:
                     answer.reply_ms = self._ms_since(answer)
                 answer.text += safe
                 await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=safe))
-                has_voice = has_voice and await self._speak(answer, safe, style=style, sound_starts=sound_starts)
+                has_voice = has_voice and await self._speak(answer, safe, style=style, sounding=sounding)
         except AgentError as trouble:
             await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
@@ -157,19 +161,22 @@ class Preparation:
         return _once(crisis_answer(finding, session=conversation.session, turn=len(conversation.turns), avoid=said))
 
     async def _speak(
-        self, answer: Answer, sentence: str, *, style: SpeakingStyle, sound_starts: Callable[[Answer], None]
+        self, answer: Answer, sentence: str, *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]
     ) -> bool:
         """Let the voice say `sentence`. Returns False when it cannot any more."""
         spoken = for_speech(sentence) if answer.is_crisis else sentence
         answer.spoken.sentence(sentence)
+        is_first = True
         try:
-            async for samples in self._engines.speech.speak(spoken, style):
-                if not answer.sounds:
-                    answer.sounds = True
-                    answer.sound_ms = self._ms_since(answer)
-                    sound_starts(answer)
-                answer.spoken.sound(len(samples))
-                await self._sink.play(samples)
+            async with aclosing(self._engines.speech.speak(spoken, style)) as sound:
+                async for samples in sound:
+                    if answer.sound_ms is None:
+                        answer.sound_ms = self._ms_since(answer)
+                    if is_first:
+                        sounding(answer, sentence)
+                        is_first = False
+                    answer.spoken.sound(len(samples))
+                    await self._sink.play(samples)
         except (SpeechFailed, StreamingError) as trouble:
             await self._trouble(answer.utterance, "voice", trouble)
             return False

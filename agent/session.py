@@ -130,8 +130,9 @@ class Session:
     async def _step(self, block: Heard, tasks: TaskGroup) -> None:
         self._now_s = block.now_s
         due, self._due = self._due, []
-        await self._act([*due, *self._barge_in.advance(block.now_s)])
+        await self._act(due)
         await self._end_if_heard(block.now_s)
+        await self._act(self._barge_in.advance(block.now_s))
         for event in block.events:
             await self._tell(event)
             await self._act(self._barge_in.feed(event, now_s=block.now_s))
@@ -184,14 +185,17 @@ class Session:
 
     async def _prepare(self, answer: Answer, tasks: TaskGroup) -> None:
         await self._preparation.run(
-            answer, self.conversation, revision=self._revision + 1, tasks=tasks, sound_starts=self._sound_starts
+            answer, self.conversation, revision=self._revision + 1, tasks=tasks, sounding=self._sounding
         )
 
-    def _sound_starts(self, answer: Answer) -> None:
-        """The first sound of an answer is ready: it sounds from now on."""
-        self._sink.begin(at_s=self._now_s)
-        # Acted on at the next step: this runs inside the answer's own task, which may be what has to be cancelled.
-        self._due += self._barge_in.reply_started(at_s=self._now_s, is_crisis=answer.is_crisis)
+    def _sounding(self, answer: Answer, sentence: str) -> None:
+        """The next sentence of an answer sounds from now on; the first one opens the loudspeaker."""
+        if not answer.sounds:
+            answer.sounds = True
+            self._sink.begin(at_s=self._now_s)
+            # Acted on at the next step: this runs inside the answer's own task, which may be what has to be cancelled.
+            self._due += self._barge_in.reply_started(at_s=self._now_s, is_crisis=answer.is_crisis)
+        self._barge_in.said(sentence)
 
     async def _act(self, actions: Sequence[BargeInAction]) -> None:
         for action in actions:

@@ -188,6 +188,15 @@ async def test_a_back_channel_neither_stops_the_reply_nor_is_it_answered():
     assert turn.reply == "I see. Go on, tell me more."
 
 
+async def test_the_agents_own_words_from_the_loudspeaker_are_not_a_turn():
+    table = Table()
+    script = said("i am sad", utterance=1, start_s=0.5, end_s=1.5)
+    script += said("go on tell me", utterance=2, start_s=2.5, end_s=3.2)
+    await table.session().run(stream(script, until_s=12))
+    (turn,) = table.log.turns
+    assert not turn.interrupted
+
+
 async def test_without_a_voice_the_answer_counts_as_heard_at_once():
     table = Table(speech=ScriptedSpeech(s_per_character=0.0))
     await table.session().run(stream(said("i am sad", utterance=1, start_s=0.5, end_s=1.5), until_s=3))
