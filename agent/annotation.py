@@ -29,7 +29,11 @@ SOURCES = ("text", "voice", "both")
 
 
 class RowInvalid(AgentError):
-    """A row is not what the annotation tool takes."""
+    """A row is not what the annotation tool takes; `row_id` as far as there is one."""
+
+    def __init__(self, message: str, *, row_id: Any = None) -> None:  # noqa: ANN401 - any JSON value
+        super().__init__(message)
+        self.row_id = row_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,9 @@ def parse_row(line: str) -> Row:
         raise RowInvalid('no "id"')
     for name in ("text", "audio"):
         if not isinstance(row.get(name), str | None):
-            raise RowInvalid(f'"{name}" is not text')
+            raise RowInvalid(f'"{name}" is not text', row_id=row["id"])
     if row.get("text") is None and row.get("audio") is None:
-        raise RowInvalid('neither "text" nor "audio"')
+        raise RowInvalid('neither "text" nor "audio"', row_id=row["id"])
     return Row(id=row["id"], text=row.get("text"), audio=row.get("audio"))
 
 

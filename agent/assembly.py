@@ -76,7 +76,13 @@ async def converse(source: AsyncIterator[Sound], *, config: Config, talk: Talk, 
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
         session_id = talk.session or "not-kept"
         if log is not None:
-            session_id = await log.start_session(talk.session, locale=config.locale, emotion_source=config.emotion)
+            session_id = await log.start_session(
+                talk.session,
+                locale=config.locale,
+                # Whoever talks has read the notice; who speaks in a recording has not.
+                consent=talk.is_live and config.emotion != "off",
+                emotion_source=config.emotion,
+            )
         session = Session(
             Conversation(session=session_id, locale=config.locale),
             engines=Engines(recognizer=EmbeddedRecognizer(), responder=ReflectiveResponder(), speech=speech, log=log),

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .playback import FadeSettings
 
 
+LATENCY_S = 0.06
+"""Sound the device holds: enough that a busy interpreter leaves no gaps, little enough to fall silent at once."""
+
+
 class Sink(Protocol):
     """Takes the sound of one reply after another.
 
@@ -263,7 +267,7 @@ def _open_stream(device: str | int | None, store: SoundStore) -> Any:  # noqa: A
             samplerate=rate,
             channels=1,
             dtype="float32",
-            latency="low",
+            latency=LATENCY_S,
             callback=fill,
             finished_callback=store.lose,
         )

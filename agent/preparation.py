@@ -71,6 +71,9 @@ class Preparation:
         self._tell = tell
         self._settings = settings
         self._clock = clock
+        # Their rules are read now rather than during the first answer.
+        check("")
+        vet(".")
 
     async def run(
         self,
@@ -139,7 +142,9 @@ class Preparation:
                     answer.reply_ms = self._ms_since(answer)
                 answer.text += safe
                 await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=safe))
-                has_voice = has_voice and await self._speak(answer, safe, style=style, sounding=sounding)
+                # A safe fallback may name a helpline too.
+                spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
+                has_voice = has_voice and await self._speak(answer, (safe, spoken), style=style, sounding=sounding)
         except AgentError as trouble:
             await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
@@ -158,13 +163,13 @@ class Preparation:
             return self._engines.responder.respond(answer.utterance, answer.estimate, conversation)
         answer.is_crisis = True
         said = {turn.reply for turn in conversation.turns}
-        return _once(crisis_answer(finding, session=conversation.session, turn=len(conversation.turns), avoid=said))
+        return _once(crisis_answer(finding, session=conversation.session, turn=answer.utterance.utterance, avoid=said))
 
     async def _speak(
-        self, answer: Answer, sentence: str, *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]
+        self, answer: Answer, words: tuple[str, str], *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]
     ) -> bool:
-        """Let the voice say `sentence`. Returns False when it cannot any more."""
-        spoken = for_speech(sentence) if answer.is_crisis else sentence
+        """Let the voice say a sentence, given as written and as spoken. Returns False when it cannot any more."""
+        sentence, spoken = words
         answer.spoken.sentence(sentence)
         is_first = True
         try:

@@ -156,7 +156,7 @@ class AcousticsTracker:
         if not settled:
             if tail is None and self._own is not None:
                 tail = self._own.tail()
-            sums = copy.deepcopy(sums)
+            sums = sums.copied()
             rest = PitchTrack.joined([self._track, tail]) if tail is not None else self._track
             for start in range(0, len(rest) - 1, _BLOCK):
                 sums.add(self._sound[start * HOP :], _part(rest, slice(start, start + _BLOCK)))
@@ -183,6 +183,15 @@ class _Sums:
         self._past = np.zeros((3, _CONTEXT))
         self._past[1] = -100.0
         self._last: tuple[NDArray[np.float32], Floats] | None = None
+
+    def copied(self) -> _Sums:
+        """A copy that goes its own way."""
+        other = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Moments):
+                setattr(other, name, copy.copy(value))
+        other._runs = self._runs.copied()
+        return other
 
     @property
     def voiced_s(self) -> float:
@@ -285,8 +294,7 @@ class _Sums:
         return (times[1:] - times[0] * means[columns]) / max(float(variance), 1e-4)
 
     def _rhythm(self) -> Floats:
-        runs = copy.deepcopy(self._runs)
-        runs.finish()
+        runs = self._runs.finished()
         voiced_s = runs.voiced.total * _FRAME_S
         span_s = voiced_s + runs.gaps.total * _FRAME_S
         lengths_s = (runs.voiced.mean, runs.voiced.spread, runs.gaps.mean, runs.gaps.spread)

@@ -5,7 +5,7 @@ Reading costs the same however long the sound was. Knows nothing of what the col
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -90,11 +90,17 @@ class Runs:
                 self.is_voiced, self.length = is_voiced, 0
             self.length += 1
 
-    def finish(self) -> None:
-        """End the run that is open."""
-        if self.is_voiced:
-            self._close()
-        self.is_voiced, self.length = False, 0
+    def copied(self) -> Runs:
+        """Return a copy that goes its own way."""
+        return replace(self, voiced=replace(self.voiced), gaps=replace(self.gaps))
+
+    def finished(self) -> Runs:
+        """Return the runs as if the sound ended here."""
+        other = self.copied()
+        if other.is_voiced:
+            other._close()
+        other.is_voiced, other.length = False, 0
+        return other
 
     def _close(self) -> None:
         if self.is_voiced:

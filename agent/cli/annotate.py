@@ -13,7 +13,7 @@ from rich.progress import track
 
 from streaming.errors import StreamingError
 
-from ..annotation import Annotator, parse_row
+from ..annotation import Annotator, RowInvalid, parse_row
 from ..errors import AgentError
 from .boundary import INPUT, InputInvalid
 
@@ -37,9 +37,8 @@ def emotion(
     n_bad = 0
     folder = Path() if str(rows) == "-" else rows.parent
     with Annotator(source=source, folder=folder) as annotator, _sink(out) as sink:
-        numbered = enumerate(lines, start=1)
         quiet = out is None or not sys.stderr.isatty()
-        for number, line in track(numbered, total=len(lines), description="estimating", disable=quiet):
+        for number, line in track(lines, description="estimating", disable=quiet):
             record = _record(annotator, line, number=number)
             n_bad += "error" in record
             sink.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -64,19 +63,21 @@ def _sink(out: Path | None) -> Generator[TextIO]:
 
 
 def _record(annotator: Annotator, line: str, *, number: int) -> dict[str, Any]:
-    row_id: Any = None
     try:
         row = parse_row(line)
-        row_id = row.id
-        return {"id": row_id} | annotator.annotate(row)
+    except RowInvalid as trouble:
+        return {"id": trouble.row_id, "error": f"line {number}: {trouble}"}
+    try:
+        return {"id": row.id} | annotator.annotate(row)
     except (AgentError, StreamingError) as trouble:
-        return {"id": row_id, "error": f"line {number}: {trouble}"}
+        return {"id": row.id, "error": f"line {number}: {trouble}"}
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the lines that hold a row, with their numbers."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as trouble:
         raise InputInvalid(f"cannot read {path}: {trouble}") from trouble
     # Only a line feed ends a row: JSON texts may hold the other characters that `splitlines` cuts at.
-    return (line for line in text.split("\n") if line.strip())
+    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())

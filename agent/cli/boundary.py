@@ -53,9 +53,7 @@ def exit_code(trouble: BaseException) -> int | None:
             return None
 
 
-def run_command(
-    command: Callable[[], object], *, program: str, input_errors: tuple[type[Exception], ...] = ()
-) -> None:
+def run_command(command: Callable[[], object], *, program: str, input_errors: tuple[type[Exception], ...] = ()) -> None:
     """Run `command`; leave the process with the right code and at most one line on stderr.
 
     Args:

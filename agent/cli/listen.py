@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,15 +38,11 @@ def segment(
 
 def transcribe(file: AudioPath, as_json: AsJson = False) -> None:
     """Print what is said, utterance by utterance; with --json the 10-best with scores and word times."""
-    listener = embedded_listener()
-    try:
-        with AudioFile(file) as audio:
-            for block in audio:
-                _print_finals(listener.feed(block), as_json=as_json)
-            _print_finals(listener.flush(), as_json=as_json)
-            _warn(audio)
-    finally:
-        listener.close()
+    with AudioFile(file) as audio, closing(embedded_listener()) as listener:
+        for block in audio:
+            _print_finals(listener.feed(block), as_json=as_json)
+        _print_finals(listener.flush(), as_json=as_json)
+        _warn(audio)
 
 
 def _utterances(audio: AudioFile) -> list[tuple[float, float]]:

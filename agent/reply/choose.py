@@ -11,17 +11,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.phrases import stable_hash
-from agent.safety import answer, check, vet
-from agent.topics import Topics, topics_in, topics_of, words_of
-
+from ..phrases import stable_hash
+from ..safety import answer, check, vet
+from ..topics import Topics, topics_in, topics_of, words_of
 from .mood import HARD, Mood, change_of, mood_of
 from .script import Act, act_of, script
 
 if TYPE_CHECKING:
-    from agent.conversation import Conversation
-    from agent.events import EmotionEstimate
     from streaming.events import Utterance
+
+    from ..conversation import Conversation
+    from ..events import EmotionEstimate
 
 _SENTENCES = re.compile(r"[^.!?]+[.!?]+")
 _SHORT_ACTS = frozenset({"yes", "no", "unsure", "backchannel"})
@@ -133,7 +133,8 @@ def _sentences(
         return _matter("neutral", place)
     before = conversation.turns[-1].estimate if conversation.turns else None
     change = change_of(estimate, before, at_least=settings.change_above)
-    return _felt(mood, change if mood.sure else None, place)
+    sure = mood.sure and before is not None and before.confidence >= settings.hedge_below
+    return _felt(mood, change if sure else None, place)
 
 
 def _acted(act: Act, place: _Place, conversation: Conversation) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.events import EmotionEstimate
+    from ..events import EmotionEstimate
 
 Change: TypeAlias = Literal["lighter", "heavier", "calmer", "stirred"]
 

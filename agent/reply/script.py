@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from agent.phrases import Pool, pool_of
-from agent.safety.crisis import normalised
+from ..phrases import Pool, pool_of
+from ..safety.crisis import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

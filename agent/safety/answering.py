@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from agent.phrases import Pool, pool_of
+from ..phrases import Pool, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,14 +39,15 @@ def helpline(locale: str) -> Helpline:
 def answer(finding: CrisisFinding, *, session: str, turn: int, avoid: Collection[str] = ()) -> str:
     """Return what to say to a finding, varied from turn to turn.
 
-    `avoid` holds sentences already said. The same arguments give the same answer.
+    `avoid` holds answers or sentences already said. The same arguments give the same answer.
     """
     place = helpline(finding.locale)
     slots = {"reach": place.reach, "emergency": place.emergency, "abuse": place.abuse}
     pools = _answers()[finding.kind]
     key = _key(finding)
+    said = " ".join(avoid)  # a phrase may be a part of an answer: looked for in the whole text
     return " ".join(
-        _pool(pools[part], key).pick(turn, session=session, slots=slots, avoid=avoid)
+        _pool(pools[part], key).pick(turn, session=session, slots=slots, avoid=said)
         for part in ("hear", "help", "stay")
     )
 

@@ -13,8 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
-from agent.phrases import stable_hash
-
+from ..phrases import stable_hash
 from .answering import helpline
 
 Fault: TypeAlias = Literal["harm", "diagnosis", "feeling", "certainty"]
@@ -44,10 +43,10 @@ def vet(reply: str, *, locale: str = "en") -> str:
     found = faults(cleaned)
     if "harm" in found:
         place = helpline(locale)
-        return _rules().harm_safe.format(reach=place.reach, emergency=place.emergency)
+        return _space_of(reply) + _rules().harm_safe.format(reach=place.reach, emergency=place.emergency)
     if found:
         cleaned = "".join(sentence for sentence in _SENTENCE.findall(cleaned) if not faults(sentence))
-    return cleaned if cleaned.strip() else _safe(reply)
+    return cleaned if cleaned.strip() else _space_of(reply) + _safe(reply)
 
 
 def faults(reply: str) -> tuple[Fault, ...]:
@@ -63,6 +62,11 @@ def _breaks(fault: Fault, sentence: str) -> bool:
 
 def _plain(sentence: str) -> str:
     return " ".join(sentence.replace("\u2019", "'").casefold().split())
+
+
+def _space_of(reply: str) -> str:
+    """Return a space where the reply began with one: it is a later piece of an answer."""
+    return " " if reply[:1].isspace() and reply.strip() else ""
 
 
 def _safe(reply: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.errors import ConfigInvalid
+from ..errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlite_utils import Database
 
-from agent.errors import TurnLogFailed
-
+from ..errors import TurnLogFailed
 from .faults import READ_ONLY, damaged, primary_code, storage_fault
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from agent.errors import TurnLogFailed
+from ..errors import TurnLogFailed
 
 if TYPE_CHECKING:
     from pathlib import Path

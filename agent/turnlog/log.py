@@ -10,9 +10,8 @@ from uuid import uuid4
 
 import anyio
 
-from agent.errors import TurnLogFailed
-from agent.events import EmotionSource, Turn, TurnSaved
-
+from ..errors import TurnLogFailed
+from ..events import EmotionSource, Turn, TurnSaved
 from .config import TurnLogConfig
 from .rows import SessionInfo, instant, session_row, turn_row
 from .writer import Writer

@@ -15,8 +15,8 @@ from zlib import crc32
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.errors import TurnLogFailed
-from agent.events import EmotionSource, Turn
+from ..errors import TurnLogFailed
+from ..events import EmotionSource, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agent.errors import TurnLogFailed
-
+from ..errors import TurnLogFailed
 from .database import rows, transaction
 from .faults import damaged
 from .rows import SESSION_COLUMNS, TURN_COLUMNS, sealed

@@ -12,8 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from agent.errors import TurnLogFailed
-
+from ..errors import TurnLogFailed
 from .database import open_for_writing, transaction
 from .faults import storage_fault
 from .tables import migrate, put_session, put_turn

@@ -19,13 +19,13 @@ import numpy as np
 from agent.assembly import Audience, Talk, converse
 from agent.config import Config
 from agent.events import EmotionEstimate, Metrics
-from eval.errors import CorpusUnreadable
-from eval.signature import fingerprint, sign
 from streaming.audio import FRAME, SAMPLE_RATE, silence
 from streaming.events import Utterance
 from streaming.files import read_audio
 from streaming.sources import Pace
 
+from ..errors import CorpusUnreadable
+from ..signature import fingerprint, sign
 from .machine import VERSION, machine
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def measure(directory: Path | None = None) -> LineBench:
     seconds = sum(len(sound) / SAMPLE_RATE + GAP_S for sound in sounds)
     data = directory.name if directory is not None else "flite-slt-rms"
     mark = fingerprint([sound.tobytes() for sound in sounds])[:8]
-    rows = [(u, at, watch.metrics[u.utterance]) for u, at in watch.utterances if u.utterance in watch.metrics]
+    answered = watch.metrics.keys() & watch.emotion_at.keys()
+    rows = [(u, at, watch.metrics[u.utterance]) for u, at in watch.utterances if u.utterance in answered]
     fields = {"data": f"{data}#{mark}", "n": len(rows), "profile": "embedded", "pace": "live", "machine": machine()}
     return LineBench(
         emotion_ms=tuple(1000 * (watch.emotion_at[u.utterance] - watch.began - u.decided_s) for u, _, _ in rows),

@@ -24,11 +24,12 @@ import numpy as np
 import parselmouth
 from parselmouth.praat import call
 
-from eval.errors import CorpusUnreadable
 from streaming.audio import FRAME, SAMPLE_RATE
 from streaming.files import read_audio
 from streaming.pitch import HOP, PitchTrack, PitchTracker
 from streaming.prosody import ProsodyTracker
+
+from ..errors import CorpusUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

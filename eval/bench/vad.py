@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from eval.errors import CorpusUnreadable
 from streaming.audio import SAMPLE_RATE, VAD_FRAME, padded
 from streaming.backends.silero import WINDOW, SileroWindows, probability
 from streaming.backends.voice_activity import FusedActivity
 from streaming.backends.webrtc import WebrtcActivity
 from streaming.files import read_audio
 from streaming.stretches import StretchSettings, VoiceTrack
+
+from ..errors import CorpusUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

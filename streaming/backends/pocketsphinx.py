@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..nbest import Reading, rank
 from ..stability import StablePrefix
 from .framing import Channel, load_json, pack, pack_json
 from .pocketsphinx_engine import PocketSphinxEngine
+from .pocketsphinx_settings import Mean
 
 if TYPE_CHECKING:
     from ..events import Samples
@@ -42,7 +44,7 @@ class PocketSphinxTranscriber:
         self._engine = engine or PocketSphinxEngine(settings)
         self._engine.warm()
         self._settings = settings or self._engine.settings
-        self._mean: dict[str, Any] | None = None
+        self._mean: Mean | None = None
         self._talk: _Talk | None = None
 
     @property
@@ -127,7 +129,7 @@ class _Talk:
         *,
         utterance: int,
         at_s: float,
-        mean: dict[str, Any] | None,
+        mean: Mean | None,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -187,14 +189,15 @@ class _Talk:
             f"({self.n_bytes / 2 / _SAMPLE_RATE:.1f} s of sound); its words are lost"
         )
 
-    def mean_after(self) -> dict[str, Any] | None:
+    def mean_after(self) -> Mean | None:
         """Return the cepstral mean for the next utterance: what was known before, and this one if it held words."""
         final = self._last_final
         if final is None:
             return self._mean
         with suppress(EngineFailed):
             if final.result().nbest and final.answer is not None:
-                return _blend(self._mean, final.answer["mean"])
+                own = Mean(values=tuple(final.answer["mean"]["values"]), n_frames=final.answer["mean"]["n_frames"])
+                return own if self._mean is None else self._mean.blended(own)
         return self._mean
 
     def close(self) -> None:
@@ -205,7 +208,7 @@ class _Talk:
 
     def _connect(self) -> None:
         self._channel = self._engine.open()
-        self._send(pack_json(b"S", self._mean))
+        self._send(pack_json(b"S", None if self._mean is None else asdict(self._mean)))
 
     def _reconnect(self, pending: PendingTranscript) -> None:
         """Replay the utterance to a new worker, up to the question and what came after it."""
@@ -270,15 +273,3 @@ class _Talk:
 
 def _question(pending: PendingTranscript) -> bytes:
     return pack_json(b"F" if pending.is_final else b"P", pending.request)
-
-
-def _blend(before: dict[str, Any] | None, now: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the mean over both stretches of sound, each counted by its length."""
-    if before is None or now is None:
-        return before or now
-    total = before["n_frames"] + now["n_frames"]
-    values = [
-        (a * before["n_frames"] + b * now["n_frames"]) / total
-        for a, b in zip(before["values"], now["values"], strict=True)
-    ]
-    return {"values": values, "n_frames": total}

@@ -12,13 +12,14 @@ import json
 import math
 import os
 import tempfile
-from dataclasses import dataclass
+import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pocketsphinx
 
 from ..lattice import SENTENCE_END, k_best, parse_htk, prune
 from ..nbest import normalise
+from .pocketsphinx_settings import Mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FRAMES_PER_S = 100
 BYTES_PER_S = 32_000
+BLOCK_BYTES = 640
 SpokenWord: TypeAlias = tuple[str, float, float, float | None]
 """Text, start, end (seconds from the utterance's first sample), posterior."""
 ScoredWords: TypeAlias = tuple[float, list[SpokenWord]]
@@ -38,14 +40,6 @@ PROBE = 100.0
 N_CEPSTRA = 13
 HAIR = 0.001
 """Less than any difference of scores that means something."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
-    """Mean cepstrum of `n_frames` frames of sound, 13 values."""
-
-    values: tuple[float, ...]
-    n_frames: int
 
 
 def load_decoder(settings: PocketSphinxSettings) -> Any:  # noqa: ANN401 (untyped package)
@@ -62,14 +56,17 @@ class Decoding:
         self._mean = mean
         self._heard = bytearray()
         self._started = False
+        self._n_searched = 0
 
     def accept(self, pcm: bytes) -> None:
-        """Take 16-bit samples; the search begins once there is enough sound to know the cepstral mean."""
+        """Take 16-bit samples, cut in any way; the search begins once there is enough sound to know the mean."""
         self._heard += pcm
-        if self._started:
-            self._decoder.process_raw(pcm, no_search=False, full_utt=False)
-        elif self._mean is not None or len(self._heard) >= self._settings.cold_start_s * BYTES_PER_S:
-            self._begin()
+        if not self._started:
+            n_needed = 0 if self._mean is not None else int(self._settings.cold_start_s * BYTES_PER_S)
+            if len(self._heard) < max(n_needed, BLOCK_BYTES):
+                return
+            self._begin(n_needed)
+        self._search(whole_blocks=True)
 
     def partial(self) -> list[SpokenWord]:
         """Return the words of the best path so far."""
@@ -81,10 +78,11 @@ class Decoding:
 
     def end(self) -> list[ScoredWords]:
         """End the utterance here; return its readings, the engine's best first, none if it is not speech."""
+        if not self._heard:
+            return []
         if not self._started:
-            if not self._heard:
-                return []
-            self._begin()
+            self._begin(len(self._heard))
+        self._search(whole_blocks=False)
         self._decoder.end_utt()
         best = self._best_words()
         return self._readings(best) if best else []
@@ -93,13 +91,18 @@ class Decoding:
         """Return the mean cepstrum of the utterance, None without sound. To be asked after the end."""
         return mean_cepstrum(self._decoder, bytes(self._heard)) if self._heard else None
 
-    def _begin(self) -> None:
-        heard = bytes(self._heard)
-        mean = self._mean or Mean(**mean_cepstrum(self._decoder, heard))
+    def _begin(self, n_bytes: int) -> None:
+        mean = self._mean or Mean(**mean_cepstrum(self._decoder, bytes(self._heard[:n_bytes])))
         self._decoder.set_cmn(",".join(f"{value:.6g}" for value in mean.values))
         self._decoder.start_utt()
         self._started = True
-        self._decoder.process_raw(heard, no_search=False, full_utt=False)
+
+    def _search(self, *, whole_blocks: bool) -> None:
+        """Search what has not been searched, always in the same blocks, so that the result depends on the sound only."""
+        while self._n_searched + (BLOCK_BYTES if whole_blocks else 1) <= len(self._heard):
+            block = bytes(self._heard[self._n_searched : self._n_searched + BLOCK_BYTES])
+            self._decoder.process_raw(block, no_search=False, full_utt=False)
+            self._n_searched += len(block)
 
     def _best_words(self) -> list[SpokenWord]:
         """Return the words of the best path; none when most of it is too slow to be speech."""
@@ -218,6 +221,11 @@ def mean_cepstrum(decoder: Any, pcm: bytes) -> dict[str, Any]:  # noqa: ANN401 (
 
 
 def _moved_mean(decoder: Any, pcm: bytes, level: float) -> dict[str, Any]:  # noqa: ANN401 (untyped package)
+    with warnings.catch_warnings():
+        # "Deprecated and unnecessary", says the engine, but nothing else makes its noise tracker forget what it heard,
+        # and a mean taken behind an adapted tracker is off by up to 1.3.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoder.start_stream()
     decoder.set_cmn(",".join([str(level)] * N_CEPSTRA))
     decoder.start_utt()
     decoder.process_raw(pcm, no_search=True, full_utt=True)

@@ -1,4 +1,4 @@
-"""How PocketSphinx is used. Knows neither the engine nor its process."""
+"""How PocketSphinx is used, and what is carried between utterances. Knows neither the engine nor its process."""
 
 from __future__ import annotations
 
@@ -55,3 +55,18 @@ class PocketSphinxSettings:
     def engine_options(self) -> dict[str, float | int | bool]:
         """Return options for the engine that differ from its own defaults."""
         return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """Mean cepstrum of `n_frames` frames of sound, 13 values."""
+
+    values: tuple[float, ...]
+    n_frames: int
+
+    def blended(self, other: Mean) -> Mean:
+        """Return the mean over both stretches of sound, each counted by its length."""
+        n_frames = max(1, self.n_frames + other.n_frames)
+        pairs = zip(self.values, other.values, strict=True)
+        values = tuple((a * self.n_frames + b * other.n_frames) / n_frames for a, b in pairs)
+        return Mean(values=values, n_frames=n_frames)

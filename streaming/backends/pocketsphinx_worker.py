@@ -20,8 +20,8 @@ from contextlib import suppress
 from typing import Any
 
 from .framing import Unpacker, load_json, pack_json
-from .pocketsphinx_decode import Decoding, Mean, load_decoder
-from .pocketsphinx_settings import PocketSphinxSettings
+from .pocketsphinx_decode import Decoding, load_decoder
+from .pocketsphinx_settings import Mean, PocketSphinxSettings
 
 _READ_SIZE = 1 << 16
 

@@ -106,6 +106,12 @@ def test_what_is_no_row_is_told(line: str, told: str):
         parse_row(line)
 
 
+def test_a_row_that_is_wrong_keeps_its_id():
+    with pytest.raises(RowInvalid) as caught:
+        parse_row('{"id": "seven", "text": 7}')
+    assert caught.value.row_id == "seven"
+
+
 def test_text_gives_an_estimate_without_starting_any_engine(tmp_path: Path):
     with Annotator(source="both", folder=tmp_path) as annotator:
         sad = annotator.annotate(Row(id=1, text=SAD))

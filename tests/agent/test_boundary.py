@@ -141,7 +141,9 @@ def test_a_disk_that_is_full_is_one_line():
     code += "def command():\n    print('x' * 100_000)\n    sys.stdout.flush()\n"
     code += "run_command(command, program='attune')"
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - as above
-        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
     assert (done.returncode, done.stderr) == (4, b"attune: no space left on device\n")
 
 

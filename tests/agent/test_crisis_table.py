@@ -444,6 +444,263 @@ what's the weather like
 """
 
 
+LATER_DANGER = """
+i've had enough of life
+i don't want to be around anymore
+i feel like ending my life
+i'm thinking of taking all these pills at once
+i keep imagining myself dead
+honestly sometimes i think about stepping in front of a bus
+it would be easier if i just died
+i wish god would take me
+i want out of this life
+i can't do life anymore
+i'm going to take my own life tonight
+there's nothing worth living for
+i cut my arms when it gets bad
+i burned myself with a cigarette on purpose
+i have a plan to kill myself
+i already wrote my note
+everyone would be happier if i was gone
+i'm scared i'm going to hurt myself
+i nearly killed myself last night
+i think about suicide every day
+my friend texted me that she wants to die
+my little brother cuts himself
+he said he was going to jump off the roof
+my boyfriend strangled me
+my mom slaps me every day
+my dad threw me against the wall
+my husband says he'll shoot me if i go
+he keeps me locked in the house
+my coach touched me and told me not to tell anyone
+my partner is violent
+i can't feel my legs and i'm bleeding
+my wife just had a seizure
+grandpa collapsed in the kitchen
+i'm having chest pains and can't breathe
+my daughter swallowed a battery
+i will stab my brother
+i'm gonna shoot my teacher
+i want everyone in that office to die
+i want to drown my baby
+i feel like killing my husband
+i keep having these thoughts of ending it all
+some days i just want to be dead
+i don't think i want to live through this year
+i might as well kill myself
+i'm close to killing myself
+i feel worthless and i want to end my life
+last night i stood on the balcony and wanted to jump
+i have been self harming for months
+i can't keep living like this
+i think the world would be better without me
+i've decided to end my life
+i'd like to go to sleep and not wake up
+i'm suicidal and i don't know who to talk to
+my life has no meaning and i want to die
+i just feel like killing myself all the time
+my girlfriend is threatening suicide
+my cousin tried to hang himself
+my student wrote that she wants to end her life
+i attempted suicide in high school
+my father shot himself when i was a kid
+i took thirty sleeping pills
+i swallowed a bottle of aspirin
+my boyfriend punches me
+my mother burns me with cigarettes
+someone is trying to break into my apartment
+i'm afraid my ex will kill me
+my stepfather comes into my room at night and touches me
+my wife hit me with a pan
+i think my mom is having a stroke
+my friend is unconscious and not breathing
+i have a sharp pain in my chest and my arm is numb
+he is choking on his food
+i want to shoot everyone at my school
+i'm planning to kill my neighbor
+i want to hurt people
+i need to kill my self now
+i won a die
+i am feeling sue a sidal
+i wanna and my life
+i want to hurt my self again
+i can't stop wishing i was dead
+it's getting harder to resist cutting
+i looked up how to hang myself
+i bought rope and i'm going to use it tonight
+i feel like i have no reason to go on
+my kids deserve a better mom they'd be fine if i died
+every morning i wish i hadn't woken up
+i want to be with my late husband i want to die
+i've been stockpiling pills to end my life
+i tried to overdose last night
+i was thinking of killing my self on the way home
+my daughter told me she feels suicidal
+my son is talking about ending his life
+my brother hung himself three years ago
+my girlfriend's dad beats her
+he raped me last week
+my husband threatened me with a knife
+i'm locked in the bathroom he's trying to get in
+my baby isn't breathing
+i think i broke my neck i can't move
+she fainted and won't respond
+i'm going to strangle my roommate in his sleep
+i could shoot up the whole office i swear i will
+i'm so angry i want to stab my stepdad
+kill my self
+"""
+
+LATER_EVERYDAY = """
+the heat is killing us
+i would die for some ice cream
+my grandma used to say that laughing kills sorrow
+we killed the competition
+i'm going to murder this burger
+my ex broke my heart
+he's dead to me
+i hurt my back lifting boxes
+the doctor gave me a shot
+i shot a great photo
+i'm over the moon
+i hate myself for eating that cake
+i'm such an idiot
+i want to sleep for a week
+i feel like crap today
+my kid hit me with a toy
+my dog bit me
+the teacher yelled at me
+my boss attacked my proposal in the meeting
+i got hit by a huge bill
+i was beaten by my brother in the race
+i'm terrified of flying
+i'm scared of spiders
+i can't stand my neighbor
+i can't go on like this at work
+i can't live without my phone
+i can't breathe in this dress
+i was out of breath after running
+i had a panic attack last week
+my heart skipped a beat
+it gave me chills
+i'm drowning in work
+i'm buried in homework
+i jumped at the chance
+i want to jump in the pool
+i drove off the road in the snow
+he crashed the party
+we're going to blow up the balloons
+she bombed her math test
+i'd rather die than eat mushrooms
+i died when he walked in with that hat
+the plant died
+we lost the game
+my team got killed
+they slaughtered us
+i fell asleep on the train
+i'm sick of this weather
+i'm done with this class
+what's the point of this meeting
+there's no point in going to the party
+i have no reason to stay at this company
+i don't see the point of learning latin
+nobody would notice if i left early
+i wish i was never hired
+i want to disappear when i blush
+i ended things with my girlfriend
+i was hanging by a thread
+the movie about suicide was sad
+my friend works for a suicide hotline
+she wrote a book about her brother who killed himself
+my brother is killing it at his new job
+you're killing me smalls
+i almost killed my houseplant
+i was dead on my feet
+this song slaps
+she kills me with her jokes
+i could eat a horse
+the printer died in the middle of my essay
+he passed away peacefully last spring
+we had to put our cat to sleep
+i cried at the funeral
+i'm nervous about the surgery
+the cut on my hand is healing
+i burned dinner
+i hit my head on the shelf
+i punched a pillow
+i kicked the ball
+she threw a plate at the wedding it's a greek thing
+my husband snores so loud
+my boyfriend took my car keys
+my dad taught me to drive
+my mom grounded me
+my sister pushed me into the pool as a joke
+a man asked me for directions
+someone knocked on my door
+i locked myself out
+he grabbed my arm to cross the street
+i was attacked by mosquitoes
+i'm allergic to peanuts
+my asthma is better now
+i had a stroke of genius
+i choked on my words
+i felt like i was choking up
+i couldn't stop crying
+i'm so mad at my boss
+i want to scream
+i want to throw my laptop out of the window
+i hate him so much
+i wish she would leave me alone
+i never want to see them again
+i'm going to get revenge in the rematch
+i'll beat him next time
+i'm going to punch the clock
+i feel empty
+i feel hopeless about dating
+i have no energy
+i can't do this anymore i'm quitting
+i can't take the noise anymore
+i'm at the end of my rope with this project
+i give up on this puzzle
+what is the point of this app
+i want to end this call
+i don't want to go on stage
+i don't want to be alone tonight
+nobody would notice my new haircut
+i'm ready to die of embarrassment
+i slept like the dead
+dead end job
+i read a news story about a shooting
+the exam was brutal it killed me
+i killed the engine and coasted
+that comedian is killing me
+my phone is about to die
+we are dying to try the new place
+i want to die my hair pink
+he's such a lady killer
+cut it out
+she cut the cake
+i took my vitamins
+i'm on antidepressants and they help
+my therapist says i'm doing better
+i lost my grandfather this year
+i feel stuck
+i'm anxious about everything
+we fought all night
+my wife and i argue about money
+he slammed the door
+my dad drinks too much
+the movie was about a serial killer
+i watched a documentary on suicide prevention
+i play a healer and i keep everyone from dying
+shoot for the stars
+i'm gonna crash on the couch
+i need to vent
+life's too short
+"""
+
+
 def lines(table: str) -> list[str]:
     return [line for line in table.splitlines() if line]
 
@@ -474,6 +731,13 @@ def test_danger_is_found(text: str, kind: CrisisKind, who: str, when: str) -> No
     assert finding.certain
 
 
-@pytest.mark.parametrize("text", lines(EVERYDAY))
+# Written after the rules, to see their reach. At first sight the rules found 26 of 40, 33 of 40 and 17 of 25, with
+# 3 of 60, 1 of 60 and 0 of 25 false alarms; then they were widened, so these sentences are no longer unseen.
+@pytest.mark.parametrize("text", lines(LATER_DANGER))
+def test_danger_in_other_words_is_found(text: str) -> None:
+    assert check(text) is not None
+
+
+@pytest.mark.parametrize("text", lines(EVERYDAY) + lines(LATER_EVERYDAY))
 def test_everyday_speech_is_let_be(text: str) -> None:
     assert check(text) is None

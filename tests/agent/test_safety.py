@@ -189,6 +189,19 @@ def test_vetting_gives_something_safe_when_nothing_is_left() -> None:
     assert "116 123" in vet("You should kill yourself.", locale="en-GB")
 
 
+def test_a_later_piece_of_an_answer_keeps_its_space() -> None:
+    assert vet(" You have depression.").startswith(" ")
+    assert vet(" You should kill yourself.").startswith(" ")
+    assert vet(" What happened?") == " What happened?"
+
+
+def test_what_was_said_in_whole_answers_is_stepped_over() -> None:
+    found = finding("i want to die")
+    first = answer(found, session="s", turn=25)
+    second = answer(found, session="s", turn=25, avoid=[first])
+    assert first != second
+
+
 def test_vetting_takes_out_markup_and_control_characters() -> None:
     assert vet("Hi <|im_end|>there\u202e [INST]<b>you</b>\x07") == "Hi there you"
 

@@ -58,3 +58,16 @@ def test_negation_reaches_three_words_within_the_clause(text: str, negated: list
 
 def test_a_negated_word_is_shown_with_all_words_from_its_negator():
     assert [token.shown for token in tokens_of("i don't feel good")] == ["i", "don't", "don't feel", "don't feel good"]
+
+
+@pytest.mark.parametrize(
+    ("text", "telling"),
+    [
+        ("i am not happy", ["not happy"]),
+        ("nothing makes me happy", ["nothing", "nothing makes me happy"]),
+        ("i'm not sad anymore", ["not sad"]),
+        ("you and i", []),
+    ],
+)
+def test_only_the_word_a_negator_meets_can_be_evidence(text: str, telling: list[str]):
+    assert [token.shown for token in tokens_of(text) if token.is_telling] == telling

@@ -190,7 +190,16 @@ def test_trouble_is_told_above(trouble: SessionEvent, told: str):
     assert told in Screen().show(trouble).above()
 
 
-EVIL = ["[red]stop[/red]", "[/]", "[link=http://x]y[/link]", "\x1b[2Jgone", "a\x07b\x08c", "\x9b31m", "one\rtwo", "\u202eevil"]
+EVIL = [
+    "[red]stop[/red]",
+    "[/]",
+    "[link=http://x]y[/link]",
+    "\x1b[2Jgone",
+    "a\x07b\x08c",
+    "\x9b31m",
+    "one\rtwo",
+    "\u202eevil",
+]
 
 
 def from_user(text: str) -> list[SessionEvent]:

@@ -11,8 +11,7 @@ from streaming.rhythm import Lengths, Moments, Runs
 def runs(pattern: str, *, longest_gap: int = 3) -> Runs:
     found = Runs(longest_gap=longest_gap)
     found.add(letter == "v" for letter in pattern)
-    found.finish()
-    return found
+    return found.finished()
 
 
 def test_moments_are_mean_and_spread_of_each_column():
@@ -58,6 +57,14 @@ def test_runs_do_not_depend_on_how_they_are_cut(pattern: str, cut: int):
     found = Runs(longest_gap=3)
     found.add(letter == "v" for letter in pattern[:cut])
     found.add(letter == "v" for letter in pattern[cut:])
-    found.finish()
-    assert found == runs(pattern)
-    assert found.voiced.total == pattern.count("v")
+    assert found.finished() == runs(pattern)
+    assert found.finished().voiced.total == pattern.count("v")
+
+
+def test_finishing_a_copy_leaves_the_runs_open():
+    found = Runs(longest_gap=3)
+    found.add([True, True])
+    assert found.finished().voiced.total == 2
+    found.add([True])
+    assert found.finished().voiced.total == 3
+    assert found.voiced.total == 0

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from streaming.spectrum import SHAPE_NAMES, WINDOW, shapes, spectra
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE = 16_000
 
@@ -12,7 +16,8 @@ RATE = 16_000
 def tone(*parts: tuple[float, float]) -> NDArray[np.float32]:
     """One frame of sines, each (Hz, dB)."""
     t = np.arange(WINDOW) / RATE
-    return np.sum([10 ** (db / 20) * np.sin(2 * np.pi * hz * t) for hz, db in parts], axis=0, dtype=np.float32)[None]
+    sines = np.array([10 ** (db / 20) * np.sin(2 * np.pi * hz * t) for hz, db in parts])
+    return sines.sum(axis=0, keepdims=True).astype(np.float32)
 
 
 def shape(frames: NDArray[np.float32], *, f0_hz: float = 200.0) -> dict[str, float]:

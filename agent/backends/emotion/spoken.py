@@ -70,6 +70,11 @@ class Token:
         """The word as evidence shows it: with its negation, so that "not happy" never reads as "happy"."""
         return " ".join((*self.negation, self.word))
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether it can be evidence: a content word, and no other between it and its negator ("not sad anymore")."""
+        return self.word not in FUNCTION_WORDS and FUNCTION_WORDS.issuperset(self.negation[1:])
+
 
 def spell_number(number: int) -> str:
     """Return `number` (0 or more) in words, "many" from a million on."""

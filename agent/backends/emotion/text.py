@@ -19,7 +19,7 @@ from ...distribution import Distribution, calibrate
 from ...errors import ConfigInvalid
 from ...events import TriggerWord
 from ...labels import BIG_FOUR, EIGHT
-from .spoken import FUNCTION_WORDS, pair_key, piece_keys, tokens_of, word_key
+from .spoken import pair_key, piece_keys, tokens_of, word_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ class TextEstimate:
         """Return the pull of each word that can be evidence, by the word as shown; a word said twice adds up."""
         found: dict[str, float] = {}
         for token, pull in zip(self.tokens, self.pulls(label).tolist(), strict=True):
-            if token.word not in FUNCTION_WORDS:
+            if token.is_telling:
                 found[token.shown] = found.get(token.shown, 0.0) + pull
         return found
 

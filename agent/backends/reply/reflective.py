@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.reply import ReplySettings, reply_to
+from ...reply import ReplySettings, reply_to
+from ...reply.script import script
+from ...topics import lexicon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent.conversation import Conversation
-    from agent.events import EmotionEstimate
     from streaming.events import Utterance
+
+    from ...conversation import Conversation
+    from ...events import EmotionEstimate
 
 
 class ReflectiveResponder:
@@ -19,6 +22,9 @@ class ReflectiveResponder:
 
     def __init__(self, settings: ReplySettings | None = None) -> None:
         self._settings = settings or ReplySettings()
+        # What it says and knows is read now rather than during the first answer.
+        script()
+        lexicon()
 
     async def respond(
         self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation

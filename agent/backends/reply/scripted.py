@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from agent.conversation import Conversation
-    from agent.events import EmotionEstimate
     from streaming.events import Utterance
+
+    from ...conversation import Conversation
+    from ...events import EmotionEstimate
 
 
 class ScriptedResponder:
