@@ -52,12 +52,12 @@ def attune() -> Callable[..., subprocess.CompletedProcess[str]]:
     from agent.cli import app  # noqa: PLC0415 - most tests do without it
     from agent.cli.boundary import run_command  # noqa: PLC0415 - as above
 
-    def run(*args: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(*args: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         words = [str(arg) for arg in args]
         out, err = io.StringIO(), io.StringIO()
         code = 0
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
             try:
                 run_command(lambda: app(words, prog_name="attune"), program="attune")
             except SystemExit as left:

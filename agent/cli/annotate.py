@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from codecs import BOM_UTF8
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -62,9 +63,11 @@ def _sink(out: Path | None) -> Generator[TextIO]:
         yield file
 
 
-def _record(annotator: Annotator, line: str, *, number: int) -> dict[str, Any]:
+def _record(annotator: Annotator, line: bytes, *, number: int) -> dict[str, Any]:
     try:
-        row = parse_row(line)
+        row = parse_row(line.decode("utf-8"))
+    except UnicodeDecodeError as trouble:
+        return {"id": None, "error": f"line {number}: not UTF-8: {trouble.reason}"}
     except RowInvalid as trouble:
         return {"id": trouble.row_id, "error": f"line {number}: {trouble}"}
     try:
@@ -73,11 +76,13 @@ def _record(annotator: Annotator, line: str, *, number: int) -> dict[str, Any]:
         return {"id": row.id, "error": f"line {number}: {trouble}"}
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Return the lines that hold a row, with their numbers."""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as trouble:
-        raise InputInvalid(f"cannot read {path}: {trouble}") from trouble
+        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as trouble:
+        raise InputInvalid(f"cannot read {path}: {trouble.strerror}") from trouble
     # Only a line feed ends a row: JSON texts may hold the other characters that `splitlines` cuts at.
-    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+    return (
+        (number, line) for number, line in enumerate(text.removeprefix(BOM_UTF8).split(b"\n"), start=1) if line.strip()
+    )

@@ -93,7 +93,7 @@ def measure(directory: Path) -> TranscribeBench:
     """
     recordings = read_recordings(directory)
     settings = PocketSphinxSettings()
-    decoder = load_decoder(settings)
+    decoder = load_decoder()
     sessions = [(recording.reference, _listen(decoder, recording.samples, settings)) for recording in recordings]
     heard = [utterance for _, session in sessions for utterance in session]
     finals_ms = [utterance.final_s * 1e3 for utterance in heard] or [0.0]

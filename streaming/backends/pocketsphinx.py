@@ -178,12 +178,13 @@ class _Talk:
         """Wait for the answer; once more on a new worker if this one dies."""
         if pending.is_cancelled:
             raise EngineFailed("the transcript was cancelled, nothing can be collected; ask for another")
-        for _ in range(_N_TRIES):
+        for attempt in range(_N_TRIES):
+            if attempt:
+                self._reconnect(pending)
             with suppress(OSError, ValueError, KeyError, TypeError):
                 self._wait_for(pending)
                 return self._final(pending) if pending.is_final else self._partial(pending)
             pending.answer = None
-            self._reconnect(pending)
         raise EngineFailed(
             f"pocketsphinx died {_N_TRIES} times on utterance {self._utterance} "
             f"({self.n_bytes / 2 / _SAMPLE_RATE:.1f} s of sound); its words are lost"
@@ -211,12 +212,31 @@ class _Talk:
         self._send(pack_json(b"S", None if self._mean is None else asdict(self._mean)))
 
     def _reconnect(self, pending: PendingTranscript) -> None:
-        """Replay the utterance to a new worker, up to the question and what came after it."""
+        """Replay the utterance to a new worker, with every question that is still open where it was asked."""
         self.close()
         self._connect()
-        self._send(pack(b"A", bytes(self._sound[: pending.n_bytes])))
-        self._send(_question(pending))
-        self._send(pack(b"A", bytes(self._sound[pending.n_bytes :])))
+        if not self._is_greeted():  # the loaded process is dying too, but was not yet gone: replace it
+            self.close()
+            self._engine.close()
+            self._connect()
+        self._waiting[pending.request] = pending
+        n_sent = 0
+        for request in sorted(self._waiting):
+            n_bytes = self._waiting[request].n_bytes
+            self._send(pack(b"A", bytes(self._sound[n_sent:n_bytes])))
+            self._send(_question(self._waiting[request]))
+            n_sent = n_bytes
+        self._send(pack(b"A", bytes(self._sound[n_sent:])))
+
+    def _is_greeted(self) -> bool:
+        assert self._channel is not None
+        messages: list[tuple[bytes, bytes]] | None = []
+        try:
+            while messages == []:
+                messages = self._channel.receive(self._settings.answer_within_s)
+        except OSError:
+            return False
+        return messages is not None
 
     def _send(self, message: bytes) -> None:
         """Send; that the worker is gone is noticed and mended when an answer is collected."""
@@ -232,7 +252,9 @@ class _Talk:
             messages = self._channel.receive(max(0.0, give_up_at - time.monotonic()))
             if messages is None:
                 raise TimeoutError("the worker is silent")
-            for _, payload in messages:
+            for kind, payload in messages:
+                if kind == b"H":
+                    continue
                 answer = load_json(payload)
                 asked = self._waiting.pop(answer["id"], None)
                 if asked is not None:

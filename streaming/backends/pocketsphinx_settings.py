@@ -22,7 +22,7 @@ class PocketSphinxSettings:
         max_phone_s: words that take longer per phone are no speech (the longest in real speech was 0.34 s).
         n_doubtful, min_sure: results of at most that many words need that mean word posterior.
         temperature: divides scores before posteriors are taken; 12 gives the best of ten readings the highest
-            likelihood on 79 utterances (read, oratory, synthetic, clean and noisy), and near the best Brier score.
+            likelihood on 60 utterances (read, oratory, synthetic, clean and noisy), and near the best Brier score.
         partial_lag_s: audio time between asking for a partial and collecting it.
         answer_within_s: an engine that is silent for longer counts as dead.
         stability: when a word of a partial is promised.
@@ -51,10 +51,6 @@ class PocketSphinxSettings:
             raise ValueError(f"per_node is {self.per_node}, expected at least n_search ({self.n_search})")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}, expected more than 0")
-
-    def engine_options(self) -> dict[str, float | int | bool]:
-        """Return options for the engine that differ from its own defaults."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

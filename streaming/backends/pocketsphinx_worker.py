@@ -30,7 +30,7 @@ def main() -> None:
     """Serve until the other end of the control socket closes, then end every copy."""
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = PocketSphinxSettings(**json.loads(sys.argv[2]))
-    decoder = load_decoder(settings)
+    decoder = load_decoder()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # copies are reaped by the system
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
@@ -65,6 +65,7 @@ class _Utterance:
     def run(self) -> None:
         """Serve until the other side closes."""
         unpacker = Unpacker()
+        self._connection.sendall(pack_json(b"H", os.getpid()))
         while True:
             if self._finisher is not None and self._finisher.wait_for(self._connection):
                 self._connection.sendall(self._finisher.answer())

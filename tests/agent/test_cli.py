@@ -38,7 +38,7 @@ def assert_told(ran: CompletedProcess[str], *, code: int, words: str) -> None:
 # Help
 
 
-COMMANDS = {
+COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("talk",): ("--audio", "--json", "--chunk-ms", "--paced", "--no-speech", "--no-history", "Ctrl-C"),
     ("start",): ("microphone",),
     ("demo",): ("--no-paced",),

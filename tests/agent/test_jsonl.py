@@ -96,16 +96,20 @@ GOLDEN: Mapping[type, tuple[SessionEvent, str]] = {
     ),
     SpeechEnded: (
         SpeechEnded(utterance=2, start_s=0.5, end_s=1.1, decided_s=1.5, reason="endpoint"),
-        '{"type": "speech.ended", "utterance": 2, "start_s": 0.5, "end_s": 1.1, "decided_s": 1.5, '
-        '"reason": "endpoint"}',
+        (
+            '{"type": "speech.ended", "utterance": 2, "start_s": 0.5, "end_s": 1.1, "decided_s": 1.5, '
+            '"reason": "endpoint"}'
+        ),
     ),
     Transcript: (
         FINAL,
-        '{"type": "transcript.final", "utterance": 2, "revision": 3, "at_s": 1.52, "text": "i\'m sad", "nbest": '
-        '[{"text": "i\'m sad", "logp": -12.3457, "posterior": 0.75, "source": "scripted", "words": '
-        '[{"text": "i\'m", "start_s": 0.512, "end_s": 0.7, "posterior": 0.9877}, '
-        '{"text": "sad", "start_s": 0.7, "end_s": 1.1, "posterior": null}]}, '
-        '{"text": "i\'m said", "logp": -13.5, "posterior": 0.25, "source": "scripted"}]}',
+        (
+            '{"type": "transcript.final", "utterance": 2, "revision": 3, "at_s": 1.52, "text": "i\'m sad", "nbest": '
+            '[{"text": "i\'m sad", "logp": -12.3457, "posterior": 0.75, "source": "scripted", "words": '
+            '[{"text": "i\'m", "start_s": 0.512, "end_s": 0.7, "posterior": 0.9877}, '
+            '{"text": "sad", "start_s": 0.7, "end_s": 1.1, "posterior": null}]}, '
+            '{"text": "i\'m said", "logp": -13.5, "posterior": 0.25, "source": "scripted"}]}'
+        ),
     ),
     RollingProsody: (
         RollingProsody(utterance=2, at_s=0.76, prosody=PROSODY),
@@ -125,22 +129,26 @@ GOLDEN: Mapping[type, tuple[SessionEvent, str]] = {
     ),
     EmotionEstimate: (
         ESTIMATE,
-        '{"type": "emotion.final", "utterance": 2, "revision": 4, "at_s": 1.5, "distribution": '
-        '{"angry": 0.1, "happy": 0.1, "neutral": 0.1, "sad": 0.7}, "top": "sad", "confidence": 0.7, '
-        '"arousal": 0.3333, "valence": null, "dominance": null, "words_only": null, "voice_only": '
-        '{"angry": 0.25, "happy": 0.25, "neutral": 0.25, "sad": 0.25}, "conflict": null, '
-        '"eight": {"sad": 0.8, "angry": 0.2}, "evidence": {"words": [{"word": "sad", "label": "sad", '
-        '"weight": 2.346}], "cues": [{"cue": "slow", "label": "sad", "weight": 0.5}], "turns": [1, 2]}, '
-        '"reason": null, "method": "scripted"}',
+        (
+            '{"type": "emotion.final", "utterance": 2, "revision": 4, "at_s": 1.5, "distribution": '
+            '{"angry": 0.1, "happy": 0.1, "neutral": 0.1, "sad": 0.7}, "top": "sad", "confidence": 0.7, '
+            '"arousal": 0.3333, "valence": null, "dominance": null, "words_only": null, "voice_only": '
+            '{"angry": 0.25, "happy": 0.25, "neutral": 0.25, "sad": 0.25}, "conflict": null, '
+            '"eight": {"sad": 0.8, "angry": 0.2}, "evidence": {"words": [{"word": "sad", "label": "sad", '
+            '"weight": 2.346}], "cues": [{"cue": "slow", "label": "sad", "weight": 0.5}], "turns": [1, 2]}, '
+            '"reason": null, "method": "scripted"}'
+        ),
     ),
     ReplyDelta: (
-        ReplyDelta(utterance=2, text="I’m here. "),
-        '{"type": "reply.delta", "utterance": 2, "text": "I’m here. "}',
+        ReplyDelta(utterance=2, text="Olé, go on. "),
+        '{"type": "reply.delta", "utterance": 2, "text": "Olé, go on. "}',
     ),
     ReplyDone: (
-        ReplyDone(utterance=2, at_s=4.2, text="I’m here.", interrupted=False),
-        '{"type": "reply.done", "utterance": 2, "at_s": 4.2, "text": "I’m here.", "interrupted": false, '
-        '"is_crisis": false}',
+        ReplyDone(utterance=2, at_s=4.2, text="Olé, go on.", interrupted=False),
+        (
+            '{"type": "reply.done", "utterance": 2, "at_s": 4.2, "text": "Olé, go on.", "interrupted": false, '
+            '"is_crisis": false}'
+        ),
     ),
     TurnSaved: (
         TurnSaved(session="s", seq=1, utterance=2),
@@ -152,8 +160,10 @@ GOLDEN: Mapping[type, tuple[SessionEvent, str]] = {
     ),
     Metrics: (
         Metrics(utterance=2, endpoint_wait_ms=400.0, emotion_ms=1.23456),
-        '{"type": "metrics", "utterance": 2, "endpoint_wait_ms": 400.0, "emotion_ms": 1.235, "reply_ms": null, '
-        '"sound_ms": null, "emotion_was_late": 0}',
+        (
+            '{"type": "metrics", "utterance": 2, "endpoint_wait_ms": 400.0, "emotion_ms": 1.235, "reply_ms": null, '
+            '"sound_ms": null, "emotion_was_late": 0}'
+        ),
     ),
 }
 

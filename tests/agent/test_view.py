@@ -26,8 +26,6 @@ from streaming.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from agent.events import SessionEvent
 
 ESTIMATE = replace(

@@ -76,10 +76,17 @@ def test_a_bench_prints_the_table_of_what_it_measured(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ):
     module = getattr(eval.commands, what)
-    monkeypatch.setattr(module, "measure", lambda data: ("measured", data))
-    monkeypatch.setattr(module, "table", lambda result: f"{what} table of {result[0]} {result[1].name}")
+
+    def measure(data: Path) -> str:
+        return f"measures of {data.name}"
+
+    def table(result: str) -> str:
+        return f"{what} table of {result}"
+
+    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(module, "table", table)
     ran = evaluate("bench", what, "--data", tmp_path)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{what} table of measured {tmp_path.name}\n", "")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{what} table of measures of {tmp_path.name}\n", "")
 
 
 def test_fit_trains_into_the_folder_that_is_named(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -89,7 +96,9 @@ def test_fit_trains_into_the_folder_that_is_named(evaluate: Evaluate, monkeypatc
 
     given: list[object] = []
 
-    def fit(goemotions: Path, emodb: Path, out: Path, *, meld_dir: Path | None, progress: Callable[[str], None]):
+    def fit(
+        goemotions: Path, emodb: Path, out: Path, *, meld_dir: Path | None, progress: Callable[[str], None]
+    ) -> Report:
         given.extend([goemotions, emodb, out, meld_dir])
         progress("training")
         return Report()
@@ -122,7 +131,11 @@ def test_a_corpus_that_is_not_there_is_one_line_with_code_3(evaluate: Evaluate, 
 
 def test_without_its_extra_the_command_says_what_to_install(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jiwer" else found(name))
+
+    def find_spec(name: str) -> object:
+        return None if name == "jiwer" else found(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     ran = evaluate("--help")
     assert (ran.returncode, ran.stdout) == (4, "")
     assert ran.stderr == "attune-eval: jiwer not installed: pip install -e '.[eval]'\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -31,6 +31,8 @@ from streaming.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from streaming.events import ListenerEvent, Samples
 
@@ -164,11 +166,12 @@ def of(kind: type[T], events: Sequence[object]) -> list[T]:
 def plain(value: object) -> object:
     """A value with everything in it made comparable, arrays as bytes."""
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes()
+        array = cast("NDArray[np.generic]", value)
+        return array.dtype.str, array.shape, array.tobytes()
     if is_dataclass(value):
         return type(value).__name__, tuple((f.name, plain(getattr(value, f.name))) for f in fields(value))
     if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
+        return tuple(plain(item) for item in cast("tuple[object, ...]", value))
     return value
 
 

@@ -23,7 +23,7 @@ from streaming.segmenter import Segmenter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from streaming.events import Samples
+    from streaming.events import ListenerEvent, Samples
     from streaming.ports import Transcriber
 
 pytestmark = pytest.mark.anyio
@@ -83,14 +83,22 @@ async def test_the_gate_decides_what_is_heard_and_the_level_stays_true():
     blocks: list[int] = []
 
     class Hearing(Listener):
-        def feed(self, samples: Samples, *, hurried: bool = False):
+        def feed(self, samples: Samples, *, hurried: bool = False) -> list[ListenerEvent]:
             blocks.append(int(samples.any()))
             return super().feed(samples, hurried=hurried)
 
-    half_deaf = listener()
-    half_deaf.__class__ = Hearing
+    half_deaf = Hearing(
+        Stages(
+            segmenter=Segmenter(ScriptedActivity(())),
+            transcriber=ScriptedTranscriber(["hello"]),
+            prosody=ProsodyTracker(),
+        )
+    )
     gates = iter([True, False, True])
-    gate = lambda samples: samples if next(gates) else silence(len(samples))  # noqa: E731 - shorter than a function
+
+    def gate(samples: Samples) -> Samples:
+        return samples if next(gates) else silence(len(samples))
+
     heard = [h async for h in listen(stream(LOUD[: 3 * FRAME]), half_deaf, gate=gate)]
     assert blocks == [1, 0, 1]
     assert all(h.level_db > SILENT_DB for h in heard[:3])

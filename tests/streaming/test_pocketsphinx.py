@@ -192,9 +192,11 @@ def test_worker_killed_in_mid_utterance_costs_nothing(spoken: dict[str, Samples]
     transcriber.start(1, 0.0)
     hear(transcriber, sound[: 50 * BLOCK])
     transcriber.partial().result()
+    open_question = transcriber.partial()
     assert engine.pid is not None
     os.killpg(engine.pid, signal.SIGKILL)
     hear(transcriber, sound[50 * BLOCK :])
+    assert open_question.result().at_s == 1.0
     assert transcriber.finish().result().nbest == expected.nbest
     transcriber.close()
     engine.close()
@@ -220,20 +222,25 @@ def test_engine_that_dies_twice_fails():
     engine.close()
 
 
-NOISES = {
-    "digital silence": lambda t, _: 0 * t,
-    "white": lambda t, rng: rng.normal(0, 0.01, t.size),
-    "loud white": lambda t, rng: rng.normal(0, 0.1, t.size),
-    "hum": lambda t, rng: 0.06 * np.sin(2 * np.pi * 50 * t) + rng.normal(0, 2e-4, t.size),
-    "tone": lambda t, rng: 0.1 * np.sin(2 * np.pi * 1000 * t) + rng.normal(0, 2e-4, t.size),
-    "clicks": lambda t, rng: rng.normal(0, 3e-4, t.size) + 0.5 * (np.arange(t.size) % 4000 == 0),
-}
+def noise_of(kind: str) -> Samples:
+    """Return 2 s of a sound that is not speech."""
+    t = np.arange(2 * RATE) / RATE
+    hiss = np.random.default_rng(3).normal(0, 1, t.size)
+    found = {
+        "digital silence": 0 * t,
+        "white": 0.01 * hiss,
+        "loud white": 0.1 * hiss,
+        "hum": 0.06 * np.sin(2 * np.pi * 50 * t) + 2e-4 * hiss,
+        "tone": 0.1 * np.sin(2 * np.pi * 1000 * t) + 2e-4 * hiss,
+        "clicks": 0.5 * (np.arange(t.size) % 4000 == 0) + 3e-4 * hiss,
+    }
+    return found[kind].astype(np.float32)
 
 
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("noise", ["digital silence", "white", "loud white", "hum", "tone", "clicks"])
 @needs_flite
 def test_noise_gives_no_words(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples], noise: str):
-    sound = NOISES[noise](np.arange(2 * RATE) / RATE, np.random.default_rng(3)).astype(np.float32)
+    sound = noise_of(noise)
     assert said(transcriber, sound, utterance=1).nbest == ()
     assert said(transcriber, spoken[SENTENCES[0]], utterance=2).nbest
     assert said(transcriber, sound, utterance=3).nbest == ()

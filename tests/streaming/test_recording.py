@@ -12,10 +12,10 @@ from streaming.acoustics import FEATURE_NAMES
 from streaming.audio import FRAME, SAMPLE_RATE, silence
 from streaming.backends.scripted import ScriptedTranscriber
 from streaming.errors import EngineFailed
-from streaming.events import Samples
 from streaming.recording import prosody_of, transcript_of
 
 if TYPE_CHECKING:
+    from streaming.events import Samples
     from streaming.ports import VoiceQuality
 
 
