@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import pytest
 import agent.annotation
 from agent.annotation import Annotator, Row, RowInvalid, parse_row
 from agent.errors import ConfigInvalid
-from streaming.audio import SAMPLE_RATE, to_pcm16
+from streaming.audio import SAMPLE_RATE
 from streaming.backends.scripted import ScriptedTranscriber
 from streaming.errors import AudioUnreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from streaming.events import Samples
@@ -63,15 +63,10 @@ def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[r
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Path:
+def recording(tmp_path: Path, write_wav: Callable[[Path, Samples], Path]) -> Path:
     t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     buzz = np.asarray(0.2 * sum(np.sin(2 * np.pi * 120 * n * t) / n for n in range(1, 8)), np.float32)
-    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(to_pcm16(buzz))
-    return tmp_path / "a.wav"
+    return write_wav(tmp_path / "a.wav", buzz)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,15 @@ def test_doctor_survives_a_broken_config_and_a_broken_turn_log(
     assert "half, full" in ran.stdout
 
 
+@pytest.mark.parametrize("args", [("talk", "--no-history"), ("demo",), ("history", "list")], ids=" ".join)
+def test_a_config_file_that_makes_no_sense_is_one_line(
+    attune: Attune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+):
+    (tmp_path / "c.toml").write_text("volume = 11")
+    monkeypatch.setenv("ATTUNE_CONFIG", str(tmp_path / "c.toml"))
+    assert_told(attune(*args), code=2, words="c.toml sets volume, expected only database, duplex, emotion")
+
+
 # Without a microphone
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from streaming.audio import SAMPLE_RATE, silence, to_pcm16
+from streaming.audio import SAMPLE_RATE, Resampler, silence, to_pcm16
 from streaming.files import read_audio
 from streaming.nbest import normalise, word_error_rate
 
@@ -134,7 +134,7 @@ def test_chunks_change_no_byte_and_hearing_it_again_doubles_nothing(
 
 
 def test_silence_and_noise_give_no_words_no_turn_and_no_reply(attune: Attune, tmp_path: Path, write_wav: Write):
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(0)
     t = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
     clicks = silence(4 * SAMPLE_RATE)
     clicks[:: SAMPLE_RATE // 2] = 0.9
@@ -146,6 +146,9 @@ def test_silence_and_noise_give_no_words_no_turn_and_no_reply(attune: Attune, tm
         "hum": np.asarray(0.2 * np.sin(2 * np.pi * 50 * t), np.float32),
         "clicks": clicks,
     }
+    # Hiss as a 48 kHz microphone's converter leaves it: now and then it is taken for a voice, but never for words.
+    hiss = np.asarray(rng.normal(0, 0.05, 48_000 * 72), np.float32)
+    sounds["converted"] = Resampler(source_hz=48_000).feed(hiss)
     files = [write_wav(tmp_path / f"{name}.wav", sound) for name, sound in sounds.items()]
     args = [arg for file in files for arg in ("--audio", file)]
     ran = attune("talk", *args, "--json", "--database", tmp_path / "x.db")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-import wave
 from subprocess import CompletedProcess
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import eval.commands
 from eval import cli
 from eval.errors import CorpusUnreadable
 from eval.signature import parse_signature
-from streaming.audio import SAMPLE_RATE, silence, to_pcm16
+from streaming.audio import SAMPLE_RATE, silence
 from streaming.backends.scripted import ScriptedTranscriber
 from streaming.backends.scripted_activity import ScriptedActivity
 from streaming.listener import Listener, Stages
@@ -29,6 +28,8 @@ from streaming.sources import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from streaming.events import Samples
 
     Evaluate = Callable[..., CompletedProcess[str]]
 
@@ -142,12 +143,8 @@ def test_without_its_extra_the_command_says_what_to_install(evaluate: Evaluate, 
 
 
 @pytest.fixture
-def recordings(tmp_path: Path) -> Path:
-    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(to_pcm16(silence(2 * SAMPLE_RATE)))
+def recordings(tmp_path: Path, write_wav: Callable[[Path, Samples], Path]) -> Path:
+    write_wav(tmp_path / "a.wav", silence(2 * SAMPLE_RATE))
     return tmp_path
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import wave
 from typing import TYPE_CHECKING
 
@@ -272,8 +273,18 @@ def test_close_leaves_no_process_behind():
     transcriber.close()
     transcriber.close()
     assert engine.pid is None
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)
+    assert ends_soon(group)
+
+
+def ends_soon(group: int) -> bool:
+    """Killed copies are reaped by the system, not by us: it may take a moment until the last one is gone."""
+    for _ in range(500):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_means_blend_by_length():
