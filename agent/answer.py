@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from .events import Metrics, Turn
 from .playback import SpokenReply
 from .sentences import SentenceCutter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from streaming.events import Utterance
 
     from .events import EmotionEstimate
 
 
-async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+async def sentences(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     """Yield the words of `pieces` sentence by sentence, the spaces after each kept; joined they are the same text."""
     cutter = SentenceCutter()
     async for piece in pieces:
@@ -61,3 +62,34 @@ class Answer:
     def heard(self, n_played: int) -> str:
         """Return what the user got when `n_played` samples were heard; all that was shown, when nothing sounds."""
         return (self.spoken.heard(n_played) if self.sounds else self.text).strip()
+
+
+def turn_of(answer: Answer, *, session: str, reply: str, interrupted: bool) -> Turn:
+    """Return what is kept of an answered utterance."""
+    utterance = answer.utterance
+    return Turn(
+        session=session,
+        seq=None,
+        utterance=utterance.utterance,
+        start_s=utterance.start_s,
+        end_s=utterance.end_s,
+        text=utterance.transcript.text,
+        nbest=tuple((hypothesis.text, hypothesis.posterior) for hypothesis in utterance.transcript.nbest),
+        estimate=answer.estimate,
+        prosody_words=utterance.prosody.words,
+        reply=reply,
+        interrupted=interrupted,
+        is_crisis=answer.is_crisis,
+    )
+
+
+def metrics_of(answer: Answer) -> Metrics:
+    """Return where the time of an answer went."""
+    return Metrics(
+        utterance=answer.utterance.utterance,
+        endpoint_wait_ms=1000 * (answer.utterance.decided_s - answer.utterance.end_s),
+        emotion_ms=answer.emotion_ms,
+        reply_ms=answer.reply_ms,
+        sound_ms=answer.sound_ms,
+        emotion_was_late=int(answer.estimate_was_late),
+    )

@@ -12,6 +12,7 @@ import anyio
 from streaming.backends.embedded import embedded_listener
 from streaming.errors import DeviceUnavailable
 from streaming.pipeline import listen
+from streaming.sources import LiveSource
 
 from .backends.emotion.embedded import EmbeddedRecognizer
 from .backends.reply.reflective import ReflectiveResponder
@@ -23,7 +24,7 @@ from .session import Session, SessionSettings
 from .turnlog import TurnLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from streaming.pipeline import Heard
@@ -61,7 +62,7 @@ class Audience:
     note: Callable[[str], None]
 
 
-async def converse(source: AsyncIterator[Sound], *, config: Config, talk: Talk, audience: Audience) -> None:
+async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, audience: Audience) -> None:
     """Hold one conversation until `source` ends.
 
     Raises:
@@ -71,6 +72,8 @@ async def converse(source: AsyncIterator[Sound], *, config: Config, talk: Talk, 
         listener = await anyio.to_thread.run_sync(embedded_listener)
         stack.callback(listener.close)
         speech = choose_speech(config.voice if talk.speaks else "none")
+        if speech.name == "none" and talk.speaks and config.voice != "none":
+            audience.note("no voice on PATH, answers are written only: install flite or espeak-ng")
         sink = _sink(talk, speech, audience.note)
         stack.callback(sink.close)
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
@@ -94,7 +97,10 @@ async def converse(source: AsyncIterator[Sound], *, config: Config, talk: Talk, 
                 half_duplex=talk.is_live and config.duplex == "half",
             ),
         )
-        await session.run(_watched(listen(source, listener, gate=session.gate), audience.level))
+        # How far a live source is ahead tells the listener to hurry.
+        backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
+        heard = listen(aiter(source), listener, gate=session.gate, backlog_s=backlog_s)
+        await session.run(_watched(heard, audience.level))
 
 
 def session_of_files(paths: Iterable[Path]) -> str:

@@ -102,7 +102,7 @@ class SilentSink:
     def begin(self, *, at_s: float) -> None:
         """See `Sink`."""
         self._begin_s, self._n_samples = at_s, 0
-        self._open, self._finished = True, False
+        self._open, self._finished, self._drained = True, False, False
 
     async def play(self, samples: Samples) -> None:
         """See `Sink`."""
@@ -133,10 +133,11 @@ class SilentSink:
     def ended_s(self, *, now_s: float) -> float | None:
         """See `Sink`."""
         end_s = self._begin_s + self._n_samples / SAMPLE_RATE
-        return end_s if self._finished and end_s <= now_s else None
+        return end_s if self._finished and (self._drained or end_s <= now_s) else None
 
     async def drain(self) -> None:
-        """Return at once: nobody listens, so nobody has to wait."""
+        """Return at once: nobody listens, so the rest counts as heard without waiting for it."""
+        self._drained = True
         await anyio.lowlevel.checkpoint()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from streaming.events import Samples, Utterance
 
@@ -32,8 +32,11 @@ class Responder(Protocol):
 
     def respond(
         self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
-    ) -> AsyncIterator[str]:
-        """Yield the answer piece by piece; joined, the pieces are the whole answer, spaces included."""
+    ) -> AsyncGenerator[str, None]:
+        """Yield the answer piece by piece; joined, the pieces are the whole answer, spaces included.
+
+        Closing the generator stops the engine.
+        """
         ...
 
 

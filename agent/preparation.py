@@ -1,7 +1,7 @@
 """How an answer comes about: estimate, crisis check, words, sound. Runs inside the answer's cancel scope.
 
 Emotion has a budget: when the estimate is not there in time, the answer starts without it and the estimate follows as a
-revision. The crisis check waits for nothing and nobody.
+revision. The crisis check rests on the words alone: it works with every model down.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from streaming.errors import StreamingError
 from streaming.events import EngineTrouble
@@ -23,7 +24,7 @@ from .safety import answer as crisis_answer
 from .safety import check, for_speech, vet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from anyio.abc import TaskGroup
 
@@ -136,22 +137,28 @@ class Preparation:
         style = style_for(answer.estimate, kind="crisis" if answer.is_crisis else "answer")
         has_voice = True
         try:
-            async for sentence in sentences(words):
-                safe = sentence if answer.is_crisis else vet(sentence, locale=conversation.locale)
-                if answer.reply_ms is None:
-                    answer.reply_ms = self._ms_since(answer)
-                answer.text += safe
-                await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=safe))
-                # A safe fallback may name a helpline too.
-                spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
-                has_voice = has_voice and await self._speak(answer, (safe, spoken), style=style, sounding=sounding)
+            async with aclosing(words), aclosing(sentences(words)) as whole:
+                async for sentence in whole:
+                    safe = sentence if answer.is_crisis else vet(sentence, locale=conversation.locale)
+                    await self._show(answer, safe)
+                    # A safe fallback may name a helpline too.
+                    spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
+                    has_voice = has_voice and await self._speak(answer, (safe, spoken), style=style, sounding=sounding)
         except AgentError as trouble:
             await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
             answer.spoken.finish()
             self._sink.finish()
 
-    def _words(self, answer: Answer, conversation: Conversation) -> AsyncIterator[str]:
+    async def _show(self, answer: Answer, sentence: str) -> None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # nothing of an answer is told after its end
+        if answer.reply_ms is None:
+            answer.reply_ms = self._ms_since(answer)
+        answer.text += sentence
+        answer.spoken.sentence(sentence)  # without a voice it counts as heard after what was heard before it
+        await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=sentence))
+
+    def _words(self, answer: Answer, conversation: Conversation) -> AsyncGenerator[str, None]:
         """Return where the words come from: the crisis check speaks before any responder."""
         nbest = answer.utterance.transcript.nbest
         finding = check(
@@ -170,11 +177,11 @@ class Preparation:
     ) -> bool:
         """Let the voice say a sentence, given as written and as spoken. Returns False when it cannot any more."""
         sentence, spoken = words
-        answer.spoken.sentence(sentence)
         is_first = True
         try:
             async with aclosing(self._engines.speech.speak(spoken, style)) as sound:
                 async for samples in sound:
+                    await anyio.lowlevel.checkpoint_if_cancelled()
                     if answer.sound_ms is None:
                         answer.sound_ms = self._ms_since(answer)
                     if is_first:
@@ -195,5 +202,5 @@ class Preparation:
         return 1000 * (self._clock() - answer.heard_at)
 
 
-async def _once(text: str) -> AsyncIterator[str]:
+async def _once(text: str) -> AsyncGenerator[str, None]:
     yield text

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,11 +18,11 @@ import anyio
 from streaming.audio import silence
 from streaming.events import RollingProsody, SpeechStarted, Transcript, Utterance
 
-from .answer import Answer
+from .answer import Answer, metrics_of, turn_of
 from .bargein import BargeIn, BargeInSettings, Cancel, Duck, Resume
 from .duplex import HalfDuplexGate
 from .errors import TurnLogFailed
-from .events import EmotionSource, Metrics, ReplyDone, StorageDegraded, Turn
+from .events import EmotionSource, ReplyDone, StorageDegraded, Turn
 from .preparation import Engines, Preparation, PreparationSettings
 
 if TYPE_CHECKING:
@@ -37,9 +37,12 @@ if TYPE_CHECKING:
     from .conversation import Conversation
     from .events import SessionEvent
     from .loudspeaker import Sink
+    from .turnlog import Saving
 
-GOODBYE_S = 3.0
-"""How long the end of a session may take to save what is unsaved."""
+KEEP_S = 6.0
+"""How long the end of an answer may take to be told and saved: longer than the turn log waits for another's lock."""
+
+SLOW_DISK = f"the disk took more than {KEEP_S:g} s; the turn is held in memory and written when the disk answers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Session:
             ),
             clock=clock,
         )
+        self._tasks: TaskGroup | None = None
         self._answer: Answer | None = None
         self._due: list[BargeInAction] = []
         self._partial: Transcript | None = None
@@ -117,14 +121,15 @@ class Session:
     async def run(self, heard: AsyncIterator[Heard]) -> None:
         """Hold the conversation until `heard` ends, and hear the last answer out."""
         async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             try:
                 async for block in heard:
                     await self._step(block, tasks)
                 await self._hear_out()
             finally:
                 # Leaving, by whatever door: the turn under way is kept as far as it was heard.
-                with anyio.move_on_after(GOODBYE_S, shield=True):
-                    await self._stop_answer(self._now_s)
+                self._tasks = None
+                await self._stop_answer(self._now_s)
                 tasks.cancel_scope.cancel()
 
     async def _step(self, block: Heard, tasks: TaskGroup) -> None:
@@ -177,16 +182,16 @@ class Session:
             return
         await self._stop_answer(self._now_s)
         self._answer = answer = Answer(utterance=utterance, heard_at=self._clock())
+        # Taken now: a task starts later, when the next utterance may have begun to count its own.
+        revision = self._revision + 1
         if self._settings.lockstep:
-            await self._prepare(answer, tasks)
+            await self._prepare(answer, revision, tasks)
             await self._end_if_heard(self._now_s)
         else:
-            tasks.start_soon(self._prepare, answer, tasks)
+            tasks.start_soon(self._prepare, answer, revision, tasks)
 
-    async def _prepare(self, answer: Answer, tasks: TaskGroup) -> None:
-        await self._preparation.run(
-            answer, self.conversation, revision=self._revision + 1, tasks=tasks, sounding=self._sounding
-        )
+    async def _prepare(self, answer: Answer, revision: int, tasks: TaskGroup) -> None:
+        await self._preparation.run(answer, self.conversation, revision=revision, tasks=tasks, sounding=self._sounding)
 
     def _sounding(self, answer: Answer, sentence: str) -> None:
         """The next sentence of an answer sounds from now on; the first one opens the loudspeaker."""
@@ -231,59 +236,46 @@ class Session:
             return
         await answer.done.wait()
         await self._sink.drain()
-        await self._end_if_heard(math.inf if self._settings.lockstep else self._now_s)
+        await self._end_if_heard(self._now_s)
 
     async def _end(self, answer: Answer, *, at_s: float, n_played: int, interrupted: bool) -> None:
+        """Tell of the end of an answer and keep its turn, even where the session is being cancelled just then."""
         self._answer = None
-        await self._act(self._barge_in.reply_ended(at_s=at_s))
+        self._due.clear()  # what was still to be done to this reply must not befall the next one
         text = answer.heard(n_played)
-        utterance = answer.utterance.utterance
-        await self._tell(
-            ReplyDone(utterance=utterance, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis)
-        )
         turn = turn_of(answer, session=self.conversation.session, reply=text, interrupted=interrupted)
-        await self._keep(turn)
-        await self._tell(metrics_of(answer))
+        done = ReplyDone(
+            utterance=turn.utterance, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis
+        )
+        with anyio.move_on_after(KEEP_S, shield=True) as limit:
+            await self._act(self._barge_in.reply_ended(at_s=at_s))
+            try:
+                await self._tell(done)
+            finally:
+                await self._keep(turn)
+            await self._tell(metrics_of(answer))
+        if limit.cancelled_caught:
+            await self._tell(StorageDegraded(utterance=turn.utterance, message=SLOW_DISK))
 
     async def _keep(self, turn: Turn) -> None:
-        """Put the turn into the window and on disk; only then is it acknowledged."""
-        if self._engines.log is not None:
-            try:
-                saved = await self._engines.log.save(turn)
-            except TurnLogFailed as trouble:
-                await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
-            else:
-                turn = replace(turn, seq=saved.seq)
-                await self._tell(saved)
+        """Put the turn into the window and hand it to the log."""
         self.conversation = self.conversation.with_turn(turn)
+        if self._engines.log is None:
+            return
+        try:
+            saving = self._engines.log.saving(turn)
+        except TurnLogFailed as trouble:
+            await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
+            return
+        if self._settings.lockstep or self._tasks is None:
+            await self._acknowledge(saving)
+        else:
+            # The disk may be slow; the microphone is not.
+            self._tasks.start_soon(self._acknowledge, saving)
 
-
-def turn_of(answer: Answer, *, session: str, reply: str, interrupted: bool) -> Turn:
-    """Return what is kept of an answered utterance."""
-    utterance = answer.utterance
-    return Turn(
-        session=session,
-        seq=None,
-        utterance=utterance.utterance,
-        start_s=utterance.start_s,
-        end_s=utterance.end_s,
-        text=utterance.transcript.text,
-        nbest=tuple((hypothesis.text, hypothesis.posterior) for hypothesis in utterance.transcript.nbest),
-        estimate=answer.estimate,
-        prosody_words=utterance.prosody.words,
-        reply=reply,
-        interrupted=interrupted,
-        is_crisis=answer.is_crisis,
-    )
-
-
-def metrics_of(answer: Answer) -> Metrics:
-    """Return where the time of an answer went."""
-    return Metrics(
-        utterance=answer.utterance.utterance,
-        endpoint_wait_ms=1000 * (answer.utterance.decided_s - answer.utterance.end_s),
-        emotion_ms=answer.emotion_ms,
-        reply_ms=answer.reply_ms,
-        sound_ms=answer.sound_ms,
-        emotion_was_late=int(answer.estimate_was_late),
-    )
+    async def _acknowledge(self, saving: Saving) -> None:
+        """Tell that a turn is on disk, once it is."""
+        try:
+            await self._tell(await saving)
+        except TurnLogFailed as trouble:
+            await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=str(trouble)))

@@ -102,6 +102,7 @@ class SoundStore:
         with self._changed:
             sound = self._fader.process(self._take(n))
             self._n_pulls += 1
+            self._lost = False  # it takes sound again
             self._n_since += n - len(sound)
             self._changed.notify_all()
         return np.concatenate((sound, np.zeros(n - len(sound), np.float32)))
@@ -112,9 +113,9 @@ class SoundStore:
             return max(0, min(self._n_taken, self._n_taken + self._n_since - n_latency))
 
     def is_over(self, n_latency: int) -> bool:
-        """Tell whether the finished reply has been heard to its end."""
+        """Tell whether the finished reply has been heard to its end; on a lost device, as far as it ever will be."""
         with self._changed:
-            return self._finished and not self._n_stored and self._n_since >= n_latency
+            return self._finished and (self._lost or (not self._n_stored and self._n_since >= n_latency))
 
     def has_room(self, reply: int) -> bool:
         """Tell whether `put` need not wait: little is stored, or `reply` is over."""
@@ -164,6 +165,7 @@ class SoundStore:
                 n_pulls = self._n_pulls
                 is_told = not self._lost and self._changed.wait(self._stall_s)
                 if not is_told and self._n_pulls == n_pulls and not is_done():
+                    self._lost = True
                     raise DeviceUnavailable(
                         "the loudspeaker takes no sound any more: it was unplugged or taken by another program; "
                         "plug it in again, name another, or go without sound"

@@ -26,7 +26,7 @@ from ..jsonl import to_line
 from .view import TalkView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
     from streaming.sources import Sound
 
@@ -108,10 +108,10 @@ def demo(
 async def _by_microphone(device: str | None, *, config: Config, talk: Talk, as_json: bool) -> None:
     chosen = int(device) if device is not None and device.isdigit() else device
     async with microphone(chosen) as source:
-        await _converse_on_screen(aiter(source), config=config, talk=talk, as_json=as_json)
+        await _converse_on_screen(source, config=config, talk=talk, as_json=as_json)
 
 
-async def _converse_on_screen(source: AsyncIterator[Sound], *, config: Config, talk: Talk, as_json: bool) -> None:
+async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, talk: Talk, as_json: bool) -> None:
     if as_json:
         await converse(source, config=config, talk=talk, audience=_json_audience())
         return

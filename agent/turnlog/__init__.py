@@ -7,7 +7,7 @@ gaps. Reading, exporting and deleting live in `agent.history`.
 """
 
 from .config import TurnLogConfig, default_path
-from .log import TurnLog
+from .log import Saving, TurnLog
 from .rows import LoggedTurn, SessionInfo
 
-__all__ = ["LoggedTurn", "SessionInfo", "TurnLog", "TurnLogConfig", "default_path"]
+__all__ = ["LoggedTurn", "Saving", "SessionInfo", "TurnLog", "TurnLogConfig", "default_path"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -17,7 +18,8 @@ from .rows import SessionInfo, instant, session_row, turn_row
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
+    from concurrent.futures import Future
     from pathlib import Path
 
 CLOSE_LIMIT_S: Final = 20.0
@@ -27,6 +29,18 @@ CLOSE_LIMIT_S: Final = 20.0
 def utc_now() -> datetime:
     """Return the wall-clock time in UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """A turn on its way to the disk; await it for the acknowledgement, or for the reason why there is none yet."""
+
+    turn: Turn
+    seq: Future[int]
+
+    def __await__(self) -> Generator[object, None, TurnSaved]:
+        seq = yield from asyncio.wrap_future(self.seq).__await__()
+        return TurnSaved(session=self.turn.session, seq=seq, utterance=self.turn.utterance)
 
 
 class TurnLog:
@@ -94,9 +108,16 @@ class TurnLog:
             TurnLogFailed: the disk is full, locked or gone: the turn is kept in memory and written with the next one,
                 or at closing. Or too many turns wait already, or this turn makes no sense: it is not kept.
         """
+        return await self.saving(turn)
+
+    def saving(self, turn: Turn) -> Saving:
+        """Hand a turn over at once; awaiting what comes back is `save`. For callers that must not wait for the disk.
+
+        Raises:
+            TurnLogFailed: this turn makes no sense, or too many wait already: it is not kept.
+        """
         row = turn_row(turn, saved_at=instant(self._clock()))
-        seq = await asyncio.wrap_future(self._writer.put_turn(row))
-        return TurnSaved(session=turn.session, seq=seq, utterance=turn.utterance)
+        return Saving(turn=turn, seq=self._writer.put_turn(row))
 
 
 async def _close(writer: Writer, *, path: Path) -> None:

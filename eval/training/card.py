@@ -28,8 +28,8 @@ Written by `attune-eval fit emotion`; do not edit by hand. What the model tells 
 ## How words and voice are put together
 
 There are no recordings with labels for both in the training data, so the weights of the fusion are chosen, not fitted:
-the words count fully; so do the voice's odds between high and low arousal, which carry over between languages and
-speakers best; its odds inside these halves (angry or happy, neutral or sad) count half. Before that the voice is
+the words count fully; the voice's odds between high and low arousal, which carry over between languages and speakers
+best, count 0.6; its odds inside these halves (angry or happy, neutral or sad) count 0.3. Before that the voice is
 flattened by a fixed caution, and more the less it resembles the training speech, and either side keeps a doubt
 (8 % and 10 %), so that none can drown the other. The estimate abstains below a probability of 0.4. Temperatures come
 from held-out folds of GoEmotions train and left-out speakers of EmoDB, every class weighing the same: a probability

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from agent.events import EmotionEstimate, Metrics, ReplyDelta, ReplyDone, Storag
 from agent.loudspeaker import SilentSink
 from agent.preparation import Engines
 from agent.session import Session, SessionSettings
+from agent.turnlog import Saving
 from streaming.audio import silence
 from streaming.events import (
     EngineTrouble,
@@ -82,17 +84,21 @@ async def stream(script: Sequence[tuple[float, ListenerEvent]], *, until_s: floa
 
 @dataclass
 class FakeLog:
-    """A turn log in memory; fails while it is told to."""
+    """A turn log in memory; fails, or never comes to an end, while it is told to."""
 
     turns: list[Turn] = field(default_factory=list[Turn])
     fails: bool = False
+    hangs: bool = False
 
-    async def save(self, turn: Turn) -> TurnSaved:
-        await anyio.lowlevel.checkpoint()
+    def saving(self, turn: Turn) -> Saving:
+        seq: Future[int] = Future()
         if self.fails:
-            raise TurnLogFailed("the disk is full")
-        self.turns.append(turn)
-        return TurnSaved(session=turn.session, seq=len(self.turns), utterance=turn.utterance)
+            seq.set_exception(TurnLogFailed("the disk is full"))
+        else:
+            self.turns.append(turn)
+            if not self.hangs:
+                seq.set_result(len(self.turns))
+        return Saving(turn=turn, seq=seq)
 
 
 @dataclass
@@ -291,6 +297,22 @@ async def test_a_disk_that_is_full_is_told_and_the_conversation_goes_on():
     assert len(table.of(StorageDegraded)) == 2
     assert not table.of(TurnSaved)
     assert len(table.of(ReplyDone)) == 2
+
+
+async def test_live_a_disk_that_hangs_does_not_make_the_agent_deaf():
+    table = Table(log=FakeLog(hangs=True), settings=SessionSettings(lockstep=False))
+    script = said("i am sad", utterance=1, start_s=0.5, end_s=1.5) + said("so", utterance=2, start_s=8, end_s=9)
+
+    async def live() -> AsyncIterator[Heard]:
+        async for block in stream(script, until_s=14):
+            yield block
+            await anyio.wait_all_tasks_blocked()
+
+    with anyio.move_on_after(60) as too_long:
+        await table.session().run(live())
+    assert not too_long.cancelled_caught
+    assert len(table.of(ReplyDone)) == 2
+    assert [turn.text for turn in table.log.turns] == ["i am sad", "so"]
 
 
 async def test_leaving_in_the_middle_of_a_reply_keeps_the_turn_as_far_as_it_was_heard():

@@ -31,7 +31,8 @@ class FusionSettings:
         text_doubt, voice_doubt: share of an expert's probability that is spread evenly over the labels before fusion:
             raters label even sure words otherwise, and the voice model learnt from actors in another language.
         excitement_weight: weight of the voice's odds between high and low arousal, which hold across speakers and
-            languages; the words weigh 1. What the voice model says is flattened already (`voice.CAUTION`, its trust).
+            languages; the words weigh 1. Under 1, so that a calm voice does not overturn a plain word ("i am so angry
+            about that"): what differs then is told by `conflict`. Its probabilities are flattened already (`CAUTION`).
         class_weight: weight of the voice's odds inside each half (angry or happy, neutral or sad), which hold less.
         arousal_voice, dominance_voice, valence_voice: the voice's share in the fused dimensions.
         threshold: least probability of the top label; below it the estimate abstains. With four labels 0.25 is chance.
@@ -39,8 +40,8 @@ class FusionSettings:
 
     text_doubt: float = 0.08
     voice_doubt: float = 0.1
-    excitement_weight: float = 1.0
-    class_weight: float = 0.5
+    excitement_weight: float = 0.6
+    class_weight: float = 0.3
     arousal_voice: float = 0.75
     dominance_voice: float = 0.5
     valence_voice: float = 0.2

@@ -9,7 +9,7 @@ from ...reply.script import script
 from ...topics import lexicon
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from streaming.events import Utterance
 
@@ -28,7 +28,7 @@ class ReflectiveResponder:
 
     async def respond(
         self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Yield the answer sentence by sentence."""
         sentences = reply_to(utterance, estimate, conversation, settings=self._settings)
         for place, sentence in enumerate(sentences):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from streaming.events import Utterance
 
@@ -27,7 +27,7 @@ class ScriptedResponder:
 
     async def respond(
         self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Yield the next script, piece by piece."""
         script = self._scripts[min(len(self.heard), len(self._scripts) - 1)]
         self.heard.append((utterance, estimate))
