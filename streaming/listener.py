@@ -42,11 +42,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
-    """How often the listener speaks up while somebody talks; seconds of speech, multiples of 20 ms."""
+    """How often the listener speaks up while somebody talks; seconds of speech, best multiples of 20 ms."""
 
     partial_every_s: float = 0.2
     prosody_every_s: float = 0.26
     language: str = "en"
+
+    def __post_init__(self) -> None:
+        """Refuse intervals of nothing, which would never be over."""
+        if min(self.partial_every_s, self.prosody_every_s) < 0.02:
+            message = f"expected intervals of at least 0.02 s, got {self.partial_every_s} and {self.prosody_every_s}"
+            raise ValueError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,8 +83,8 @@ class _Listener:
         if status.input_overflow and self._expected_s is not None:
             self._source.lose(max(0, round((begin_s - self._expected_s) * SAMPLE_RATE)))
         self._expected_s = begin_s + n_frames / self._rate_hz
-        samples: Samples = np.array(block[:, 0], dtype=np.float32)
-        self._source.push(self._resampler.feed(np.nan_to_num(samples)))
+        samples: Samples = np.clip(np.nan_to_num(block[:, 0]), -1.0, 1.0)
+        self._source.push(self._resampler.feed(samples))
 
     def finished(self) -> None:
         """End the source: PortAudio stopped, which it does by itself only when the device is gone."""
@@ -105,8 +105,12 @@ def _open_stream(device: int | str | None, source: LiveSource) -> Any:  # noqa: 
             callback=listener.hear,
             finished_callback=listener.finished,
         )
-        stream.start()
     except (sounddevice.PortAudioError, ValueError) as error:
+        raise _unavailable(error) from error
+    try:
+        stream.start()
+    except sounddevice.PortAudioError as error:
+        stream.close(ignore_errors=True)
         raise _unavailable(error) from error
     return stream
 

@@ -91,6 +91,9 @@ class PitchTrack:
     def __len__(self) -> int:
         return len(self.at_s)
 
+    def __getitem__(self, rows: slice) -> PitchTrack:
+        return PitchTrack(**{f.name: getattr(self, f.name)[rows] for f in fields(PitchTrack)})
+
     @property
     def voiced(self) -> NDArray[np.bool_]:
         """Where there is a pitch."""

@@ -1,19 +1,21 @@
 """Where sound comes from: files, anybody's chunks, live input. An edge: it waits, and knows the wall clock.
 
-Every source is an async iterator of `Sound`: mono 16 kHz samples, or the news that some were lost. Only a live source
-may lose sound (the oldest first, counted); a file or an iterator waits for whoever listens. Lost sound is replaced
-by as much silence, so that stream time stays right.
+Every source is an async iterator of `Sound`: mono 16 kHz samples in [-1, 1], or the news that some were lost. Only a
+live source may lose sound (the oldest first, counted); a file or an iterator waits for whoever listens. Lost sound is
+replaced by as much silence, so that stream time stays right.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.to_thread
+import numpy as np
 
 from .audio import SAMPLE_RATE, Resampler, finite, silence
 from .errors import DeviceUnavailable
@@ -84,7 +86,7 @@ async def from_file(
 
 
 async def from_chunks(chunks: AsyncIterable[Samples], *, source_hz: int = SAMPLE_RATE) -> AsyncIterator[Sound]:
-    """Yield anybody's mono chunks at 16 kHz, waiting for the next as long as it takes.
+    """Yield anybody's mono chunks at 16 kHz, clipped to [-1, 1], waiting for the next as long as it takes.
 
     Raises:
         AudioUnreadable: a chunk holds a NaN or an infinity, or the rate cannot be used.
@@ -93,10 +95,10 @@ async def from_chunks(chunks: AsyncIterable[Samples], *, source_hz: int = SAMPLE
     async for chunk in chunks:
         resampled = resampler.feed(chunk)
         if resampled.size:
-            yield resampled
+            yield np.clip(resampled, -1.0, 1.0)
     rest = resampler.flush()
     if rest.size:
-        yield rest
+        yield np.clip(rest, -1.0, 1.0)
 
 
 class LiveSource:
@@ -118,9 +120,11 @@ class LiveSource:
         self._lock = Lock()
         self._chunks: deque[Samples | int] = deque()  # a number: so many samples were lost here
         self._n_waiting = 0
-        self._head = 0
-        self._n_lost = 0
+        self._n_dropped = 0  # for want of room, in front of all that waits
+        self._n_silent = 0  # still to be given in place of the loss last told
+        self._n_given = 0
         self._n_lost_total = 0
+        self._n_told_total = 0
         self._closed = False
         self._error: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -131,26 +135,33 @@ class LiveSource:
         """Seconds of sound dropped so far."""
         return self._n_lost_total / SAMPLE_RATE
 
+    @property
+    def waiting_s(self) -> float:
+        """How far the listener is behind, seconds of sound that wait for it."""
+        return (self._n_dropped + self._n_silent + self._n_waiting) / SAMPLE_RATE
+
     def push(self, samples: Samples) -> None:
-        """Take the next sound, mono 16 kHz; the array must not be written to afterwards.
+        """Take the next sound, mono 16 kHz; louder than full scale is clipped.
 
         Raises:
             AudioUnreadable: there is a NaN or an infinity; nothing of the block is used.
         """
-        finite(samples)
+        kept = np.clip(finite(samples), -1.0, 1.0)
         with self._lock:
-            self._chunks.append(samples)
-            self._n_waiting += samples.size
-            self._make_room()
+            if kept.size:
+                self._chunks.append(kept)
+                self._n_waiting += kept.size
+                self._make_room()
         self._wake()
 
     def lose(self, n_samples: int) -> None:
         """Say that the source itself lost `n_samples` after the last push."""
         with self._lock:
-            self._chunks.append(n_samples)
-            self._n_waiting += n_samples
-            self._n_lost_total += n_samples
-            self._make_room()
+            if n_samples > 0:
+                self._chunks.append(n_samples)
+                self._n_waiting += n_samples
+                self._n_lost_total += n_samples
+                self._make_room()
         self._wake()
 
     def close(self, error: Exception | None = None) -> None:
@@ -160,23 +171,25 @@ class LiveSource:
                 self._closed, self._error = True, error
         self._wake()
 
-    async def __aiter__(self) -> AsyncIterator[Sound]:
+    def __aiter__(self) -> LiveSource:
+        return self
+
+    async def __anext__(self) -> Sound:
         self._loop = asyncio.get_running_loop()
         while True:
             self._news.clear()
-            sound, ended = self._take()
-            for item in sound:
-                yield item
+            with self._lock:
+                sound, ended = self._take(), self._closed
+            if sound is not None:
+                return sound
             if ended:
-                break
-            if not sound:
-                await self._wait()
-        if self._error is not None:
-            raise self._error
+                raise self._error or StopAsyncIteration
+            await self._wait()
 
     def _wake(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended: nobody listens any more
+                self._loop.call_soon_threadsafe(self._news.set)
 
     async def _wait(self) -> None:
         try:
@@ -194,29 +207,34 @@ class LiveSource:
             if _size(oldest) > n_dropped:
                 self._chunks.appendleft(_without_first(oldest, n_dropped))
             self._n_waiting -= n_dropped
-            self._n_lost += n_dropped
+            self._n_dropped += n_dropped
             if not isinstance(oldest, int):
                 self._n_lost_total += n_dropped
 
-    def _take(self) -> tuple[list[Sound], bool]:
-        """Return what waits, losses in their place, and whether that was all there will ever be."""
-        with self._lock:
-            sound: list[Sound] = []
-            for chunk in (self._n_lost, *self._chunks):
-                sound += self._gap(chunk) if isinstance(chunk, int) else [chunk]
-                self._head += _size(chunk)
-            self._chunks.clear()
-            self._n_waiting = self._n_lost = 0
-            return sound, self._closed
+    def _take(self) -> Sound | None:
+        """Return what comes next: the silence owed for a loss, the news of one, sound; None when nothing waits."""
+        if self._n_silent:
+            n = min(SILENCE_STEP, self._n_silent)
+            self._n_silent -= n
+            self._n_given += n
+            return silence(n)
+        if self._n_dropped:
+            n_dropped, self._n_dropped = self._n_dropped, 0
+            return self._told(n_dropped)
+        if not self._chunks:
+            return None
+        chunk = self._chunks.popleft()
+        self._n_waiting -= _size(chunk)
+        if isinstance(chunk, int):
+            return self._told(chunk)
+        self._n_given += chunk.size
+        return chunk
 
-    def _gap(self, n_lost: int) -> list[Sound]:
-        """Return the news of a loss, and silence in its place."""
-        if n_lost == 0:
-            return []
-        total_s = self._n_lost_total / SAMPLE_RATE
-        news = AudioDropped(at_s=self._head / SAMPLE_RATE, seconds=n_lost / SAMPLE_RATE, total_s=total_s)
-        step = silence(min(SILENCE_STEP, n_lost))
-        return [news, *([step] * (n_lost // step.size)), *([step[: n_lost % step.size]] if n_lost % step.size else [])]
+    def _told(self, n_lost: int) -> AudioDropped:
+        self._n_silent = n_lost
+        self._n_told_total += n_lost
+        at_s, seconds, total_s = (n / SAMPLE_RATE for n in (self._n_given, n_lost, self._n_told_total))
+        return AudioDropped(at_s=at_s, seconds=seconds, total_s=total_s)
 
 
 def _size(chunk: Samples | int) -> int:

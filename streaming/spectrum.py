@@ -12,6 +12,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .audio import SAMPLE_RATE
+
 Floats: TypeAlias = NDArray[np.float64]
 
 WINDOW: Final = 512
@@ -32,8 +34,7 @@ SHAPE_NAMES: Final = (
 )
 """What `shapes` measures, in its order."""
 
-_RATE_HZ: Final = 16_000
-_HZ: Final = np.fft.rfftfreq(WINDOW, 1 / _RATE_HZ)
+_HZ: Final = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)
 _LOWEST_BIN: Final = 2
 _FLOOR: Final = 1e-6
 _N_MEL: Final = 26
@@ -79,13 +80,13 @@ def shapes(power: NDArray[np.float32], f0_hz: Floats) -> Floats:
 def _harmonic(db: NDArray[np.float32], hz: Floats) -> NDArray[np.float32]:
     """The level of the strongest of three bins around a frequency."""
     rows = np.arange(len(db))
-    middle = np.clip(np.rint(hz * WINDOW / _RATE_HZ).astype(np.intp), 1, db.shape[1] - 2)
+    middle = np.clip(np.rint(hz * WINDOW / SAMPLE_RATE).astype(np.intp), 1, db.shape[1] - 2)
     return np.maximum(np.maximum(db[rows, middle - 1], db[rows, middle]), db[rows, middle + 1])
 
 
 def _bins(low_hz: float, high_hz: float) -> slice:
     """The bins from `low_hz` up to and without `high_hz`."""
-    return slice(int(np.ceil(low_hz * WINDOW / _RATE_HZ)), int(np.ceil(high_hz * WINDOW / _RATE_HZ)))
+    return slice(int(np.ceil(low_hz * WINDOW / SAMPLE_RATE)), int(np.ceil(high_hz * WINDOW / SAMPLE_RATE)))
 
 
 @cache

@@ -176,10 +176,10 @@ def metrics_line(metrics: Metrics) -> Text:
     parts = [
         f"{name} {value:.0f} ms"
         for name, value in (
-            ("endpoint wait", metrics.endpoint_wait_ms),
+            ("endpoint", metrics.endpoint_wait_ms),
             ("emotion", metrics.emotion_ms),
-            ("first words", metrics.reply_ms),
-            ("first sound", metrics.sound_ms),
+            ("words", metrics.reply_ms),
+            ("sound", metrics.sound_ms),
         )
         if value is not None
     ]

@@ -6,11 +6,8 @@ the true end of the voice (the last sample of it was given to the line), never f
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,22 +18,21 @@ from agent.config import Config
 from agent.events import EmotionEstimate, Metrics
 from streaming.audio import FRAME, SAMPLE_RATE, silence
 from streaming.events import Utterance
-from streaming.files import read_audio
 from streaming.sources import Pace
 
-from ..errors import CorpusUnreadable
 from ..signature import fingerprint, sign
 from .machine import VERSION, machine
+from .sounds import read_sounds, voiced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from agent.events import SessionEvent
     from streaming.events import Samples
     from streaming.sources import Sound
 
 GAP_S = 1.2
-SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 SENTENCES = (
     "i got the job today and i am so happy",
     "my best friend is moving away next month",
@@ -93,7 +89,7 @@ def measure(directory: Path | None = None) -> LineBench:
     Raises:
         CorpusUnreadable: no recordings, or no flite to voice the sentences.
     """
-    sounds = _read(directory) if directory is not None else _voiced()
+    sounds = _said() if directory is None else read_sounds(directory)
     watch = _Watch()
     config = Config(emotion="both", voice="auto")
     cpu_s = time.process_time()
@@ -159,23 +155,6 @@ async def _paced(sounds: Sequence[Samples], watch: _Watch) -> AsyncIterator[Soun
             yield block
 
 
-def _read(directory: Path) -> list[Samples]:
-    paths = sorted(path for path in directory.glob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise CorpusUnreadable(f"{directory} holds no recordings ({', '.join(sorted(SUFFIXES))})")
-    return [read_audio(path) for path in paths]
-
-
-def _voiced() -> list[Samples]:
-    sounds: list[Samples] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sentence.wav"
-        for index, text in enumerate(SENTENCES):
-            voice = ("slt", "rms")[index % 2]
-            try:
-                subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
-            except (OSError, subprocess.CalledProcessError) as trouble:
-                message = f"flite could not voice the sentences ({trouble}): install it, or give --data DIR"
-                raise CorpusUnreadable(message) from trouble
-            sounds.append(read_audio(path))
-    return sounds
+def _said() -> list[Samples]:
+    """Return the sentences, two voices taking turns."""
+    return voiced((("slt", "rms")[index % 2], text) for index, text in enumerate(SENTENCES))

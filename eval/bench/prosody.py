@@ -13,11 +13,8 @@ are cut by up to 10 ms at the end so that both grids of frames coincide.
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -25,14 +22,14 @@ import parselmouth
 from parselmouth.praat import call
 
 from streaming.audio import FRAME, SAMPLE_RATE
-from streaming.files import read_audio
 from streaming.pitch import HOP, PitchTrack, PitchTracker
 from streaming.prosody import ProsodyTracker
 
-from ..errors import CorpusUnreadable
+from .sounds import read_sounds, voiced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -44,7 +41,6 @@ TICK = SAMPLE_RATE // 4
 WINDOW = 3 * SAMPLE_RATE
 READ_BLOCKS = 13
 GROSS = 0.2
-SUFFIXES = {".flac", ".wav", ".ogg", ".mp3"}
 
 SENTENCES = (
     "the quick brown fox jumps over the lazy dog near the river bank",
@@ -95,7 +91,7 @@ def measure(directory: Path | None = None, *, praat_s: float = 20.0) -> ProsodyB
         AudioUnreadable: a file cannot be heard.
     """
     name = "flite" if directory is None else directory.name
-    sounds = _voiced() if directory is None else _read(directory)
+    sounds = _said() if directory is None else read_sounds(directory)
     seconds = sum(map(len, sounds)) / SAMPLE_RATE
     _roll(sounds[:1])  # the first run pays for what numpy loads late
     ours_s = _cpu_s(lambda: _roll(sounds)) / seconds
@@ -145,27 +141,8 @@ def table(result: ProsodyBench) -> str:
     return "\n".join([*lines, "", f"{amount}; Praat's cost on {result.praat_seconds:.0f} s", result.signature])
 
 
-def _read(directory: Path) -> list[Samples]:
-    paths = sorted(path for path in directory.glob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        msg = f"{directory} holds no sound files ({', '.join(sorted(SUFFIXES))}); name a folder that does"
-        raise CorpusUnreadable(msg)
-    return [read_audio(path) for path in paths]
-
-
-def _voiced() -> list[Samples]:
-    sounds: list[Samples] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sentence.wav"
-        for voice in ("slt", "rms"):
-            for text in SENTENCES:
-                try:
-                    subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
-                except (OSError, subprocess.CalledProcessError) as e:
-                    msg = f"flite could not voice the sentences ({e}); install it or name a folder of sound files"
-                    raise CorpusUnreadable(msg) from e
-                sounds.append(read_audio(path))
-    return sounds
+def _said() -> list[Samples]:
+    return voiced((voice, text) for voice in ("slt", "rms") for text in SENTENCES)
 
 
 def _cpu_s(work: Callable[[], None]) -> float:

@@ -16,8 +16,8 @@ import jiwer
 import numpy as np
 
 from streaming.audio import FRAME, SAMPLE_RATE
-from streaming.backends.pocketsphinx_decode import Decoding, Mean, in_child, load_decoder
-from streaming.backends.pocketsphinx_settings import PocketSphinxSettings
+from streaming.backends.pocketsphinx_decode import Decoding, in_child, load_decoder
+from streaming.backends.pocketsphinx_settings import Mean, PocketSphinxSettings
 from streaming.backends.voice_activity import FusedActivity
 from streaming.events import SpeechAudio, SpeechPaused, SpeechResumed, SpeechStarted
 from streaming.files import read_audio

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.audio import SAMPLE_RATE
+
 if TYPE_CHECKING:
     from streaming.events import Samples
 
 Floats = NDArray[np.float64]
 
-_RATE_HZ = 16_000
 _PEAK = 0.7
 
 
@@ -39,14 +40,14 @@ def with_tilt(samples: Samples, *, db_per_octave: float, low_hz: float = 0.0, hi
     gain = 10 ** (db_per_octave * np.log2(np.clip(hz, 100, 8000) / 1000) / 20)
     if low_hz > 0:
         gain = gain / np.sqrt(1 + (low_hz / hz) ** 4)
-    if high_hz < _RATE_HZ / 2:
+    if high_hz < SAMPLE_RATE / 2:
         gain = gain / np.sqrt(1 + (hz / high_hz) ** 8)
     return _scaled(np.fft.irfft(np.fft.rfft(samples.astype(np.float64)) * gain, len(samples)))
 
 
 def with_echo(samples: Samples, rng: np.random.Generator, *, decay_s: float, direct_db: float) -> Samples:
     """Return the sound in a room whose echo fades by 60 dB in `decay_s` and starts `direct_db` under the voice."""
-    at_s = np.arange(1, int(decay_s * _RATE_HZ)) / _RATE_HZ
+    at_s = np.arange(1, int(decay_s * SAMPLE_RATE)) / SAMPLE_RATE
     tail = rng.standard_normal(len(at_s)) * 10 ** (-3 * at_s / decay_s)
     tail *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(tail**2))
     n = len(samples) + len(tail)
@@ -87,13 +88,13 @@ def heard_in(room: Room, samples: Samples, rng: np.random.Generator) -> Samples:
     tilted = with_tilt(samples, db_per_octave=room.db_per_octave, low_hz=room.low_hz, high_hz=room.high_hz)
     length = len(samples)
     if rng.random() < 0.5:
-        length = int(rng.integers(min(length, int(0.8 * _RATE_HZ)), length + 1))
+        length = int(rng.integers(min(length, int(0.8 * SAMPLE_RATE)), length + 1))
     start = int(rng.integers(0, len(samples) - length + 1))
     return with_noise(tilted[start : start + length], rng, snr_db=room.snr_db, colour=room.colour)
 
 
 def _hz(n: int) -> Floats:
-    return np.fft.rfftfreq(n, 1 / _RATE_HZ).astype(np.float64)
+    return np.fft.rfftfreq(n, 1 / SAMPLE_RATE).astype(np.float64)
 
 
 def _scaled(sound: Floats) -> Samples:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from ..acoustics import AcousticsTracker
 from ..listener import Listener, ListenerSettings, Stages
 from ..prosody import ProsodyTracker
@@ -17,11 +19,16 @@ def embedded_listener(settings: ListenerSettings | None = None) -> Listener:
     Raises:
         EngineFailed: an engine's package is not installed, or its worker does not start.
     """
-    stages = Stages(
-        segmenter=Segmenter(FusedActivity()),
-        transcriber=PocketSphinxTranscriber(),
-        prosody=ProsodyTracker(),
-        acoustics=AcousticsTracker(),
-        analyst=PraatAnalyst(),
-    )
+    segmenter = Segmenter(FusedActivity())
+    with ExitStack() as undo:
+        analyst = PraatAnalyst()
+        undo.callback(analyst.close)
+        stages = Stages(
+            segmenter=segmenter,
+            transcriber=PocketSphinxTranscriber(),
+            prosody=ProsodyTracker(),
+            acoustics=AcousticsTracker(),
+            analyst=analyst,
+        )
+        undo.pop_all()
     return Listener(stages, settings)

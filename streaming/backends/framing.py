@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 import struct
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import socket
+from contextlib import suppress
+from typing import Any
 
 _HEADER = struct.Struct("!cI")
 _READ_SIZE = 1 << 16
@@ -52,7 +51,7 @@ def load_json(payload: bytes) -> Any:  # noqa: ANN401 (JSON is anything; callers
 class Channel:
     """One end of a connection that never makes its owner wait for the other side to read.
 
-    What the socket does not take at once is kept and sent on with the next call.
+    What the socket does not take at once is kept and sent on with the next call. `close` may come from another thread.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -74,10 +73,13 @@ class Channel:
         """Return messages that arrived, waiting up to `timeout_s` for the first bytes; None when nothing came.
 
         Raises:
-            OSError: the other side is gone.
+            OSError: the other side is gone, or the connection was closed.
         """
         poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        try:
+            poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        except ValueError as error:  # a closed socket has no descriptor
+            raise ConnectionResetError("the connection was closed") from error
         happened = sum(mask for _, mask in poll.poll(timeout_s * 1000))
         if happened & select.POLLOUT:
             self._push()
@@ -89,7 +91,9 @@ class Channel:
         return self._unpacker.feed(data)
 
     def close(self) -> None:
-        """Close the connection. Idempotent."""
+        """Close the connection; a thread that waits in `receive` is woken. Idempotent."""
+        with suppress(OSError):  # closed before, or by the other side
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _push(self) -> None:

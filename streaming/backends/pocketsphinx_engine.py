@@ -8,23 +8,22 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
+from threading import Lock
 
 from ..errors import EngineFailed
 from .framing import Channel
 from .pocketsphinx_settings import PocketSphinxSettings
+from .program import start_program
 
-_WORKER = "streaming.backends.pocketsphinx_worker"
-_CLOSE_WITHIN_S = 5.0
+_WORKER = f"{__package__}.pocketsphinx_worker"
 
 
 class PocketSphinxEngine:
     """One loaded engine for any number of transcribers; utterances of different speakers are decoded in parallel.
 
-    Memory: the model is loaded once; every utterance under way adds what it writes on its copy.
+    Memory: the model is loaded once; every utterance under way adds what it writes on its copy. Thread-safe.
     """
 
     def __init__(self, settings: PocketSphinxSettings | None = None) -> None:
@@ -36,73 +35,90 @@ class PocketSphinxEngine:
                 "the embedded recogniser needs a system that can copy processes (Linux, macOS); this one cannot: "
                 "choose another transcriber"
             )
+        self._lock = Lock()
+        self._is_closed = False
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def warm(self) -> None:
         """Start loading the model; returns at once."""
-        self._running()
+        with self._lock:
+            self._running()
 
-    def open(self) -> Channel:
-        """Return a connection to a fresh copy of the engine, for one utterance.
+    def open(self) -> tuple[Channel, int | None]:
+        """Return a connection to a fresh copy of the engine, for one utterance, and the engine's process id.
 
         Raises:
-            EngineFailed: the worker cannot be started.
+            EngineFailed: the worker cannot be started, or the engine is closed.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
+        with self._lock:
             try:
-                socket.send_fds(self._running(), [b"u"], [theirs.fileno()])
+                ours = self._connected()
             except OSError:
-                self.close()  # it died: start another
+                self._stop()  # it died: start another
                 try:
-                    socket.send_fds(self._running(), [b"u"], [theirs.fileno()])
+                    ours = self._connected()
                 except OSError as error:
-                    ours.close()
                     raise EngineFailed(f"the worker of pocketsphinx cannot be reached ({error}); try again") from error
-        return Channel(ours)
+            return Channel(ours), self.pid
+
+    def retire(self, pid: int | None) -> None:
+        """End the process `pid` and its copies, for it is no good, unless that was done already; `open` starts another.
+
+        So that of several transcribers that lost the same process only one replaces it.
+        """
+        with self._lock:
+            if pid == self.pid:
+                self._stop()
 
     def close(self) -> None:
-        """End the process and all its copies. Idempotent; `open` starts a new one."""
-        process, self._process = self._process, None
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if process is None:
-            return
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_CLOSE_WITHIN_S)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # copies outlive a worker that was itself killed
-        process.wait()
+        """End the process and all its copies, for good. Idempotent."""
+        with self._lock:
+            self._is_closed = True
+            self._stop()
 
     @property
     def pid(self) -> int | None:
         """Process id of the loaded engine (and of its process group), None when it does not run."""
         return None if self._process is None else self._process.pid
 
+    def _connected(self) -> socket.socket:
+        control = self._running()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(control, [b"u"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        return ours
+
     def _running(self) -> socket.socket:
+        if self._is_closed:
+            raise EngineFailed("the recogniser is closed; make a new one")
         if self._control is None:
             ours, theirs = socket.socketpair()
+            options = {name: value for name, value in asdict(self.settings).items() if name != "stability"}
+            fd = theirs.fileno()
             with theirs:
-                self._process = _start(theirs, self.settings)
+                self._process = start_program(
+                    _WORKER,
+                    str(fd),
+                    json.dumps(options),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    fds=(fd,),
+                )
             self._control = ours
         return self._control
 
-
-def _start(control: socket.socket, settings: PocketSphinxSettings) -> subprocess.Popen[bytes]:
-    options = {name: value for name, value in asdict(settings).items() if name != "stability"}
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(control.fileno()), json.dumps(options)],
-            pass_fds=(control.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # numpy's thread pools would be copied into every utterance's process
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise EngineFailed(f"cannot start the worker of pocketsphinx: {error}") from error
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if process is not None:
+            # The whole group: copies outlive a worker that was itself killed. macOS says EPERM when all are dead.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

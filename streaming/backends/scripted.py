@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..audio import SAMPLE_RATE
 from ..events import Hypothesis, Transcript, Word
 from ..nbest import Reading, rank
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ..events import Samples
 
 _NAME = "scripted"
-_SAMPLE_RATE = 16_000
 _WORD_S = 0.3
 
 
@@ -84,7 +84,7 @@ class ScriptedTranscriber:
     def partial(self) -> Answer:
         """Return the words that were "spoken" so far."""
         readings = self._readings()
-        heard_s = self._n_samples / _SAMPLE_RATE
+        heard_s = self._n_samples / SAMPLE_RATE
         words = readings[0].words[: int(heard_s / _WORD_S + 1e-9)] if readings else ()
         nbest = rank([Reading(words=words, logp=0.0)], source=_NAME)
         return self._answer(nbest, n_stable=max(0, len(words) - 1), is_final=False)
@@ -103,7 +103,7 @@ class ScriptedTranscriber:
 
     def _spread(self, text: str) -> tuple[Word, ...]:
         words = text.split()
-        each_s = self._n_samples / _SAMPLE_RATE / len(words) if words else 0.0
+        each_s = self._n_samples / SAMPLE_RATE / len(words) if words else 0.0
         return tuple(
             Word(text=word, start_s=self._at_s + i * each_s, end_s=self._at_s + (i + 1) * each_s)
             for i, word in enumerate(words)
@@ -115,7 +115,7 @@ class ScriptedTranscriber:
             transcript=Transcript(
                 utterance=self._utterance,
                 revision=self._n_revisions,
-                at_s=self._at_s + self._n_samples / _SAMPLE_RATE,
+                at_s=self._at_s + self._n_samples / SAMPLE_RATE,
                 is_final=is_final,
                 nbest=nbest,
                 n_stable=n_stable,

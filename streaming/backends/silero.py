@@ -29,8 +29,8 @@ STATE = (1, 1, 128)
 ALIGN_MS = 32
 SAMPLES_PER_MS = 16
 LOGIT_CAP = 9.0
-QUIET_LOGIT = -1.5
-QUIET_WINDOWS = 625  # 20 s
+QUIET_LOGIT = 0.0
+QUIET_WINDOWS = 156  # 5 s
 
 
 def model_path() -> Path:
@@ -96,7 +96,11 @@ class SileroWindows:
         self._input[0, WINDOW:] = window[-CONTEXT:]
 
     def _rest(self, logit: float) -> None:
-        """Clear the LSTM after 20 s without speech, so that it cannot drift over hours."""
+        """Clear the LSTM after 5 s without speech.
+
+        Steady sound that ends below 8 kHz, as resampled hiss does, makes the state drift: the log-odds creep up for
+        half a minute, until they pass for speech.
+        """
         self._n_quiet = self._n_quiet + 1 if logit < QUIET_LOGIT else 0
         if self._n_quiet >= QUIET_WINDOWS:
             self._h = np.zeros(STATE, dtype=np.float32)

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import EngineFailed
+from .program import start_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ T = TypeVar("T")
 
 _LENGTH = struct.Struct("<I")
 _GOOD, _BAD = b"\0", b"\1"
-_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class PendingReply(Generic[T]):
@@ -41,12 +40,12 @@ class PendingReply(Generic[T]):
         """Wait for the answer and return it.
 
         Raises:
-            EngineFailed: the worker died twice, complained, answered nonsense, or was closed.
+            EngineFailed: the worker died twice, complained, answered nonsense, was closed; or the answer was cancelled.
         """
         try:
             return self._parse(self._future.result())
         except CancelledError:
-            msg = "the worker was closed before it answered; ask before closing"
+            msg = "the answer was cancelled, or its worker closed before it came; ask again, before closing"
             raise EngineFailed(msg) from None
         except (ValueError, KeyError, TypeError) as e:
             msg = f"the worker's answer cannot be read: {e}"
@@ -143,7 +142,9 @@ class _Worker:
             if self._process is None or self._process.poll() is not None:
                 if self._process is not None:
                     _end(self._process)
-                self._process = _started(self._module)
+                self._process = start_program(
+                    self._module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
             return self._process
 
     def _exchange(self, process: subprocess.Popen[bytes], request: bytes) -> bytes:
@@ -165,19 +166,6 @@ class _Worker:
         if answer[:1] != _GOOD:
             raise EngineFailed(answer[1:].decode(errors="replace"))
         return answer[1:]
-
-
-def _started(module: str) -> subprocess.Popen[bytes]:
-    """Start a module of this project as a program, wherever the project lies; Ctrl-C does not reach it."""
-    paths = [_ROOT, os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        start_new_session=True,
-    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -213,8 +201,8 @@ def serve(answer: Callable[[bytes], bytes]) -> None:
 
     An exception is told to the asker in one line, and the worker goes on.
     """
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # whatever an engine prints must not get between the answers
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever an engine prints, be it in C, must not get between the answers
     while (request := read_block(source)) is not None:
         try:
             reply = _GOOD + answer(request)

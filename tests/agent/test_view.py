@@ -172,8 +172,8 @@ def test_speech_over_a_reply_does_not_take_the_words_of_the_turn_before():
 
 def test_where_the_time_went_is_one_line_without_what_did_not_happen():
     plain = metrics_line(Metrics(utterance=1, endpoint_wait_ms=400.4, emotion_ms=1.2)).plain
-    assert plain.strip() == "endpoint wait 400 ms · emotion 1 ms"
-    assert "endpoint wait 400 ms" in Screen().show(Metrics(utterance=1, endpoint_wait_ms=400.4)).above()
+    assert plain.strip() == "endpoint 400 ms · emotion 1 ms"
+    assert "endpoint 400 ms" in Screen().show(Metrics(utterance=1, endpoint_wait_ms=400.4)).above()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_without_a_folder_sentences_are_voiced():
 
 
 def test_a_folder_without_sound_is_named(tmp_path: Path):
-    with pytest.raises(CorpusUnreadable, match="no sound files"):
+    with pytest.raises(CorpusUnreadable, match="holds no recordings"):
         measure(tmp_path)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,19 @@ def test_nothing_sent_means_nothing_received():
         channel = Channel(near)
         assert channel.receive(0.0) is None
         channel.close()
+
+
+def test_closing_wakes_a_thread_that_waits():
+    near, far = socket.socketpair()
+    channel = Channel(near)
+    with far, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(channel.receive, 60.0)
+        channel.close()
+        with pytest.raises(OSError, match=r"closed|descriptor"):
+            waiting.result(30)
+    with pytest.raises(OSError, match="closed"):
+        channel.receive(0.0)
+    channel.close()
 
 
 def test_other_side_gone_is_an_error():

@@ -25,7 +25,7 @@ from streaming.events import (
     Transcript,
     Utterance,
 )
-from streaming.listener import Listener, Stages
+from streaming.listener import Listener, ListenerSettings, Stages
 from streaming.prosody import ProsodyTracker
 from streaming.segmenter import Segmenter
 
@@ -326,6 +326,12 @@ def test_flush_ends_what_is_open():
     assert (ended.reason, ended.end_s) == ("flush", 2.0)
     assert len(of(Utterance, rest)) == 1
     assert listener.flush() == []
+
+
+@pytest.mark.parametrize("wrong", [{"partial_every_s": 0.0}, {"prosody_every_s": -1.0}])
+def test_intervals_of_nothing_are_refused(wrong: dict[str, float]):
+    with pytest.raises(ValueError, match="at least"):
+        ListenerSettings(**wrong)  # pyright: ignore[reportArgumentType]
 
 
 def test_close_may_be_called_twice():

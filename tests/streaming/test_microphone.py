@@ -30,10 +30,13 @@ class Stream:
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - PortAudio's own types
         self.options = options
-        self.running = False
+        self.running = self.closed = False
+        self.starts = True
         self.heard_s = 0.0
 
     def start(self) -> None:
+        if not self.starts:
+            raise PortAudioError("Device busy")
         self.running = True
 
     def abort(self, *, ignore_errors: bool) -> None:
@@ -43,6 +46,7 @@ class Stream:
 
     def close(self, *, ignore_errors: bool) -> None:
         assert ignore_errors
+        self.closed = True
 
     def speak(self, samples: np.ndarray, *, lost_s: float = 0.0) -> None:
         self.heard_s += lost_s
@@ -57,8 +61,9 @@ class FakePortAudio(ModuleType):
 
     PortAudioError = PortAudioError
 
-    def __init__(self, *, rates: tuple[int, ...] = (16_000,), devices: int = 1) -> None:
+    def __init__(self, *, rates: tuple[int, ...] = (16_000,), devices: int = 1, starts: bool = True) -> None:
         super().__init__("sounddevice")
+        self.starts = starts
         self.rates = rates
         self.devices = [
             {"name": f"mic {i}", "max_input_channels": 1, "default_samplerate": 48_000.0} for i in range(devices)
@@ -80,6 +85,7 @@ class FakePortAudio(ModuleType):
 
     def InputStream(self, **options: Any) -> Stream:  # noqa: ANN401, N802 - sounddevice's name and types
         stream = Stream(**options)
+        stream.starts = self.starts
         self.streams.append(stream)
         return stream
 
@@ -110,6 +116,28 @@ async def test_what_is_spoken_is_heard(install: Callable[[FakePortAudio], FakePo
         assert isinstance(first, np.ndarray)
         assert first.tolist() == [0.25] * 320
     assert not stream.running
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+async def test_a_driver_that_sends_nonsense_is_clipped_and_goes_on(
+    install: Callable[[FakePortAudio], FakePortAudio], rate: int
+):
+    portaudio = install(FakePortAudio(rates=(rate,)))
+    nonsense = np.resize(np.array([np.nan, np.inf, -np.inf, 3.0], dtype=np.float32), rate // 50)
+    async with microphone() as source:
+        for _ in range(5):
+            portaudio.streams[0].speak(nonsense)
+        source.close()
+        heard = [item async for item in source if isinstance(item, np.ndarray)]
+    assert np.abs(np.concatenate(heard)).max() <= 1.0
+
+
+async def test_a_device_that_opens_but_does_not_start_is_let_go(install: Callable[[FakePortAudio], FakePortAudio]):
+    portaudio = install(FakePortAudio(starts=False))
+    with pytest.raises(DeviceUnavailable, match="Device busy"):
+        async with microphone():
+            pass
+    assert portaudio.streams[0].closed
 
 
 async def test_a_device_without_16_khz_is_resampled(install: Callable[[FakePortAudio], FakePortAudio]):

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import time
-import wave
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import jiwer
@@ -18,12 +16,14 @@ from streaming.backends.pocketsphinx import PocketSphinxTranscriber
 from streaming.backends.pocketsphinx_engine import PocketSphinxEngine
 from streaming.backends.pocketsphinx_settings import Mean, PocketSphinxSettings
 from streaming.errors import EngineFailed
+from streaming.files import read_audio
 from streaming.nbest import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from streaming.backends.pocketsphinx_talk import PendingTranscript
     from streaming.events import Samples, Transcript
 
 SENTENCES = (
@@ -34,22 +34,16 @@ SENTENCES = (
 BLOCK = 320
 RATE = 16_000
 
-needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite, which voices the sentences, is missing")
-
 
 @pytest.fixture(scope="module")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Samples]:
-    folder = tmp_path_factory.mktemp("flite")
-    return {text: voiced(text, folder / f"{i}.wav") for i, text in enumerate(SENTENCES)}
+def sounds(spoken: Callable[..., Path]) -> dict[str, Samples]:
+    return {text: in_a_room(read_audio(spoken(text))) for text in SENTENCES}
 
 
-def voiced(text: str, path: Path) -> Samples:
-    subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True)
-    with wave.open(str(path)) as sound:
-        assert sound.getframerate() == RATE
-        pcm = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / 32768
-    room = np.random.default_rng(1).normal(0, 2e-4, pcm.size + RATE).astype(np.float32)
-    room[RATE // 2 : RATE // 2 + pcm.size] += pcm
+def in_a_room(speech: Samples) -> Samples:
+    """Put half a second of a quiet room before and after; whole blocks."""
+    room = np.random.default_rng(1).normal(0, 2e-4, speech.size + RATE).astype(np.float32)
+    room[RATE // 2 : RATE // 2 + speech.size] += speech
     return room[: room.size // BLOCK * BLOCK]
 
 
@@ -58,6 +52,15 @@ def engine() -> Iterator[PocketSphinxEngine]:
     engine = PocketSphinxEngine()
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(engine: PocketSphinxEngine, sounds: dict[str, Samples]) -> Transcript:
+    """What the second sentence comes to when nothing gets in the way."""
+    transcriber = PocketSphinxTranscriber(engine=engine)
+    found = said(transcriber, sounds[SENTENCES[1]])
+    transcriber.close()
+    return found
 
 
 @pytest.fixture
@@ -80,17 +83,15 @@ def said(
     return transcriber.finish().result()
 
 
-@needs_flite
-def test_plain_sentences_are_read_with_few_errors(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]):
-    heard = [said(transcriber, spoken[text], utterance=i).text for i, text in enumerate(SENTENCES)]
+def test_plain_sentences_are_read_with_few_errors(transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples]):
+    heard = [said(transcriber, sounds[text], utterance=i).text for i, text in enumerate(SENTENCES)]
     assert jiwer.wer(list(SENTENCES), heard) <= 0.10
 
 
-@needs_flite
 def test_final_is_a_sorted_list_of_distinct_readings_with_posteriors(
-    transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]
+    transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples]
 ):
-    final = said(transcriber, spoken[SENTENCES[0]])
+    final = said(transcriber, sounds[SENTENCES[0]])
     assert final.is_final
     assert len(final.nbest) == 10
     assert [h.logp for h in final.nbest] == sorted((h.logp for h in final.nbest), reverse=True)
@@ -99,9 +100,8 @@ def test_final_is_a_sorted_list_of_distinct_readings_with_posteriors(
     assert {h.source for h in final.nbest} == {"pocketsphinx"}
 
 
-@needs_flite
-def test_word_times_are_stream_time_and_in_order(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]):
-    sound = spoken[SENTENCES[0]]
+def test_word_times_are_stream_time_and_in_order(transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples]):
+    sound = sounds[SENTENCES[0]]
     for reading in said(transcriber, sound, at_s=100.0).nbest:
         edges = [edge for word in reading.words for edge in (word.start_s, word.end_s)]
         assert edges == sorted(edges)
@@ -110,10 +110,9 @@ def test_word_times_are_stream_time_and_in_order(transcriber: PocketSphinxTransc
         assert reading.text == " ".join(word.text for word in reading.words)
 
 
-@needs_flite
-def test_stable_words_of_partials_never_change(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]):
+def test_stable_words_of_partials_never_change(transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples]):
     transcriber.start(1, 0.0)
-    sound, stable, n_stable = spoken[SENTENCES[0]], list[str](), 0
+    sound, stable, n_stable = sounds[SENTENCES[0]], list[str](), 0
     for start in range(0, sound.size, 10 * BLOCK):
         hear(transcriber, sound[start : start + 10 * BLOCK])
         partial = transcriber.partial().result()
@@ -124,71 +123,59 @@ def test_stable_words_of_partials_never_change(transcriber: PocketSphinxTranscri
     assert n_stable >= 5
 
 
-@needs_flite
-def test_revoked_pause_leaves_no_trace(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]):
-    sound = spoken[SENTENCES[1]]
-    undisturbed = said(transcriber, sound)
-    again = PocketSphinxTranscriber(engine=engine_of(transcriber))
-    again.start(1, 0.0)
-    for cut in (sound.size // 2 // BLOCK * BLOCK,):
-        hear(again, sound[:cut])
-        revoked = again.finish()
-        hear(again, sound[cut : cut + 10 * BLOCK])
-        revoked.cancel()
-        hear(again, sound[cut + 10 * BLOCK :])
-    assert again.finish().result().nbest == undisturbed.nbest
-    again.close()
-
-
-def engine_of(transcriber: PocketSphinxTranscriber) -> PocketSphinxEngine:
-    return transcriber._engine
-
-
-@needs_flite
-def test_sound_after_the_question_does_not_change_the_answer(
-    transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]
+def test_revoked_pause_leaves_no_trace(
+    transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples], undisturbed: Transcript
 ):
-    sound = spoken[SENTENCES[1]]
-    expected = said(transcriber, sound)
-    again = PocketSphinxTranscriber(engine=engine_of(transcriber))
-    again.start(1, 0.0)
-    hear(again, sound)
-    pending = again.finish()
-    hear(again, np.zeros(20 * BLOCK, np.float32))
-    assert pending.result() == expected
-    again.close()
+    first, pause, rest = np.split(sounds[SENTENCES[1]], [50 * BLOCK, 60 * BLOCK])
+    transcriber.start(1, 0.0)
+    hear(transcriber, first)
+    revoked = transcriber.finish()
+    hear(transcriber, pause)
+    revoked.cancel()
+    hear(transcriber, rest)
+    assert transcriber.finish().result().nbest == undisturbed.nbest
 
 
-@needs_flite
-def test_cut_of_the_sound_does_not_matter(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples]):
-    sound = spoken[SENTENCES[1]]
-    expected = said(transcriber, sound)
-    again = PocketSphinxTranscriber(engine=engine_of(transcriber))
-    again.start(1, 0.0)
+def test_sound_after_the_question_does_not_change_the_answer(
+    transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples], undisturbed: Transcript
+):
+    transcriber.start(1, 0.0)
+    hear(transcriber, sounds[SENTENCES[1]])
+    pending = transcriber.finish()
+    hear(transcriber, np.zeros(20 * BLOCK, np.float32))
+    assert pending.result() == undisturbed
+
+
+def test_cut_of_the_sound_does_not_matter(
+    transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples], undisturbed: Transcript
+):
+    sound = sounds[SENTENCES[1]]
+    transcriber.start(1, 0.0)
     for start in range(0, sound.size, 1234):
-        again.accept(sound[start : start + 1234])
-    assert again.finish().result() == expected
-    again.close()
+        transcriber.accept(sound[start : start + 1234])
+    assert transcriber.finish().result() == undisturbed
 
 
-@needs_flite
-def test_same_sound_gives_the_same_session(engine: PocketSphinxEngine, spoken: dict[str, Samples]):
-    def session() -> list[Transcript]:
-        transcriber = PocketSphinxTranscriber(engine=engine)
-        found = [said(transcriber, spoken[text], utterance=i) for i, text in enumerate(SENTENCES[:2])]
-        transcriber.close()
-        return found
+def test_same_sound_gives_the_same_session_whoever_else_is_heard(
+    engine: PocketSphinxEngine, sounds: dict[str, Samples]
+):
+    sessions = [PocketSphinxTranscriber(engine=engine) for _ in range(2)]
+    for i, text in enumerate(SENTENCES[:2]):
+        pending: list[PendingTranscript] = []
+        for session in sessions:
+            session.start(i, 0.0)
+            hear(session, sounds[text])
+            pending.append(session.finish())
+        one, other = (each.result() for each in pending)
+        assert one == other
+        assert one.nbest
+    for session in sessions:
+        session.close()
 
-    assert session() == session()
 
-
-@needs_flite
-def test_worker_killed_in_mid_utterance_costs_nothing(spoken: dict[str, Samples]):
-    sound = spoken[SENTENCES[2]]
+def test_worker_killed_in_mid_utterance_costs_nothing(sounds: dict[str, Samples], undisturbed: Transcript):
+    sound = sounds[SENTENCES[1]]
     engine = PocketSphinxEngine()
-    transcriber = PocketSphinxTranscriber(engine=engine)
-    expected = said(transcriber, sound)
-    transcriber.close()
     transcriber = PocketSphinxTranscriber(engine=engine)
     transcriber.start(1, 0.0)
     hear(transcriber, sound[: 50 * BLOCK])
@@ -198,7 +185,7 @@ def test_worker_killed_in_mid_utterance_costs_nothing(spoken: dict[str, Samples]
     os.killpg(engine.pid, signal.SIGKILL)
     hear(transcriber, sound[50 * BLOCK :])
     assert open_question.result().at_s == 1.0
-    assert transcriber.finish().result().nbest == expected.nbest
+    assert transcriber.finish().result().nbest == undisturbed.nbest
     transcriber.close()
     engine.close()
 
@@ -206,21 +193,70 @@ def test_worker_killed_in_mid_utterance_costs_nothing(spoken: dict[str, Samples]
 class DeadEngine(PocketSphinxEngine):
     """Hands out connections nobody serves."""
 
-    def open(self) -> Channel:
+    n_opened = 0
+
+    def warm(self) -> None:
+        pass
+
+    def open(self) -> tuple[Channel, int | None]:
+        self.n_opened += 1
         ours, theirs = socket.socketpair()
         theirs.close()
-        return Channel(ours)
+        return Channel(ours), None
 
 
-def test_engine_that_dies_twice_fails():
+def test_engine_that_dies_twice_fails_and_is_not_asked_the_same_again():
     engine = DeadEngine()
     transcriber = PocketSphinxTranscriber(engine=engine)
     transcriber.start(1, 0.0)
     hear(transcriber, np.zeros(10 * BLOCK, np.float32))
-    with pytest.raises(EngineFailed, match="died 2 times on utterance 1"):
-        transcriber.finish().result()
+    pending = transcriber.finish()
+    for _ in range(2):
+        with pytest.raises(EngineFailed, match="died 2 times on utterance 1"):
+            pending.result()
+    n_opened = engine.n_opened
+    transcriber.start(2, 0.0)
+    assert engine.n_opened == n_opened + 1
     transcriber.close()
+
+
+def test_closing_frees_a_thread_that_waits_and_starts_nothing_anew():
+    transcriber = PocketSphinxTranscriber()
+    transcriber.start(1, 0.0)
+    hear(transcriber, noise_of("loud white"))
+    pending = transcriber.finish()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(pending.result)
+        transcriber.close()
+        with pytest.raises(EngineFailed, match="closed"):
+            waiting.result(30)
+    transcriber.start(2, 0.0)
+    with pytest.raises(EngineFailed, match="closed"):
+        transcriber.finish().result()
+    assert transcriber._engine.pid is None
+
+
+def test_a_process_lost_by_several_is_replaced_by_the_first_only():
+    engine = PocketSphinxEngine()
+    channel, lost = engine.open()
+    engine.retire(lost)
+    again, pid = engine.open()
+    engine.retire(lost)
+    assert engine.pid == pid != lost
+    for each in (channel, again):
+        each.close()
     engine.close()
+    with pytest.raises(EngineFailed, match="closed"):
+        engine.open()
+
+
+def test_the_users_files_are_not_mistaken_for_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tempfile.py").write_text("raise SystemExit('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    transcriber = PocketSphinxTranscriber()
+    transcriber.start(1, 0.0)
+    assert transcriber.finish().result().nbest == ()
+    transcriber.close()
 
 
 def noise_of(kind: str) -> Samples:
@@ -239,11 +275,10 @@ def noise_of(kind: str) -> Samples:
 
 
 @pytest.mark.parametrize("noise", ["digital silence", "white", "loud white", "hum", "tone", "clicks"])
-@needs_flite
-def test_noise_gives_no_words(transcriber: PocketSphinxTranscriber, spoken: dict[str, Samples], noise: str):
+def test_noise_gives_no_words(transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples], noise: str):
     sound = noise_of(noise)
     assert said(transcriber, sound, utterance=1).nbest == ()
-    assert said(transcriber, spoken[SENTENCES[0]], utterance=2).nbest
+    assert said(transcriber, sounds[SENTENCES[0]], utterance=2).nbest
     assert said(transcriber, sound, utterance=3).nbest == ()
 
 
@@ -264,7 +299,7 @@ def test_cancelled_answer_cannot_be_collected(transcriber: PocketSphinxTranscrib
 
 def test_close_leaves_no_process_behind():
     transcriber = PocketSphinxTranscriber()
-    engine = engine_of(transcriber)
+    engine = transcriber._engine
     group = engine.pid
     assert group is not None
     transcriber.start(1, 0.0)

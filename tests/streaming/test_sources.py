@@ -126,10 +126,10 @@ async def test_chunks_that_are_not_finite_are_refused():
 async def test_live_sound_comes_in_order_and_ends():
     source = LiveSource()
     for value in range(5):
-        source.push(ones(0.1, value))
+        source.push(ones(0.1, value / 4))
     source.close()
     sound, dropped = await sound_of(aiter(source))
-    assert sound[::1_600].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert sound[::1_600].tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert sound.size == 5 * 1_600
     assert not dropped
 
@@ -137,13 +137,13 @@ async def test_live_sound_comes_in_order_and_ends():
 async def test_a_full_buffer_drops_the_oldest_and_puts_silence_in_its_place():
     source = LiveSource(capacity_s=1.0)
     for value in range(1, 16):
-        source.push(ones(0.1, value))
+        source.push(ones(0.1, value / 16))
     source.close()
     sound, dropped = await sound_of(aiter(source))
     assert dropped == [AudioDropped(at_s=0.0, seconds=0.5, total_s=0.5)]
     assert source.dropped_s == 0.5
     assert not sound[: round(0.5 * SECOND)].any()
-    assert sound[round(0.5 * SECOND) :: 1_600].tolist() == list(range(6, 16))
+    assert sound[round(0.5 * SECOND) :: 1_600].tolist() == [value / 16 for value in range(6, 16)]
     assert sound.size == round(1.5 * SECOND)
 
 
@@ -152,7 +152,7 @@ async def test_a_drop_is_told_before_its_silence_and_at_its_time():
     items = aiter(source)
     source.push(ones(0.3))
     assert isinstance(await anext(items), np.ndarray)
-    source.push(ones(0.75, 2.0))
+    source.push(ones(0.75, 0.5))
     told = await anext(items)
     assert told == AudioDropped(at_s=0.3, seconds=0.25, total_s=0.25)
     gap = await anext(items)
@@ -164,11 +164,11 @@ async def test_a_drop_is_told_before_its_silence_and_at_its_time():
 
 async def test_a_chunk_may_be_dropped_in_part():
     source = LiveSource(capacity_s=0.1)
-    source.push(np.arange(2_000, dtype=np.float32))
+    source.push(np.arange(2_000, dtype=np.float32) / np.float32(2_048))
     source.close()
     sound, dropped = await sound_of(aiter(source))
     assert dropped[0].seconds == 400 / SECOND
-    assert sound[400:].tolist() == list(range(400, 2_000))
+    assert (sound[400:] * 2_048).tolist() == list(range(400, 2_000))
 
 
 async def test_what_the_device_lost_is_told_once_where_it_was_lost():
@@ -182,6 +182,42 @@ async def test_what_the_device_lost_is_told_once_where_it_was_lost():
     assert sound.size == 1_600 + 800 + 1_600
     assert not sound[1_600:2_400].any()
     assert source.dropped_s == 0.05
+
+
+async def test_each_loss_is_told_with_all_that_were_lost_before_it():
+    source = LiveSource()
+    for _ in range(3):
+        source.push(ones(0.1))
+        source.lose(800)
+    source.push(ones(0.0))
+    source.lose(0)
+    source.close()
+    _, dropped = await sound_of(aiter(source))
+    assert [news.total_s for news in dropped] == [0.05, 0.1, 0.15]
+    assert [news.at_s for news in dropped] == pytest.approx([0.1, 0.25, 0.4])
+
+
+async def test_what_a_listener_has_not_taken_counts_against_the_capacity():
+    source = LiveSource(capacity_s=1.0)
+    items = aiter(source)
+    for _ in range(50):
+        source.push(ones(0.02))
+    await anext(items)
+    for _ in range(50):
+        source.push(ones(0.02))
+    assert source.dropped_s == pytest.approx(0.98)
+    assert source.waiting_s == pytest.approx(1.98)  # the silence in place of what was dropped waits as well
+
+
+async def test_louder_than_full_scale_is_clipped():
+    source = LiveSource()
+    source.push(ones(0.1, 1e30))
+    source.push(ones(0.1, -2.0))
+    source.close()
+    live, _ = await sound_of(aiter(source))
+    chunks, _ = await sound_of(from_chunks(given([ones(0.1, 1e30)])))
+    assert live[::1_600].tolist() == [1.0, -1.0]
+    assert chunks[::1_600].tolist() == [1.0]
 
 
 async def test_an_hour_that_was_lost_costs_no_memory_and_is_counted_once():
@@ -242,3 +278,13 @@ async def test_the_first_reason_for_an_end_counts_and_comes_after_the_sound():
     assert isinstance(await anext(items), np.ndarray)
     with pytest.raises(DeviceUnavailable, match="unplugged"):
         await anext(items)
+
+
+async def test_a_live_source_tells_how_far_its_listener_is_behind():
+    source = LiveSource()
+    source.push(np.zeros(8000, np.float32))
+    assert source.waiting_s == 0.5
+    source.close()
+    heard = [sound async for sound in source]
+    assert len(heard) == 1
+    assert source.waiting_s == 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.audio import Resampler
 from streaming.backends import silero
 from streaming.backends.scripted_activity import ScriptedActivity
 from streaming.backends.silero import SileroActivity, SileroWindows, WindowFrames, log_odds, model_path, probability
@@ -36,14 +36,9 @@ NAMES = ["fused", "silero", "webrtc", "scripted"]
 
 
 @pytest.fixture(scope="module")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+def sentence(spoken: Callable[..., Path]) -> np.ndarray:
     """Half a second of silence, a spoken sentence, a second of silence."""
-    if shutil.which("flite") is None:
-        pytest.skip("flite is not installed")
-    path = tmp_path_factory.mktemp("speech") / "a.wav"
-    text = "Good morning, I would like to tell you what happened yesterday."
-    subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True, timeout=60)
-    speech = read_audio(path)
+    speech = read_audio(spoken("good morning, i would like to tell you what happened yesterday"))
     return np.concatenate([np.zeros(SECOND // 2, np.float32), speech, np.zeros(SECOND, np.float32)])
 
 
@@ -119,29 +114,29 @@ def test_the_shipped_frames_come_at_most_a_tenth_of_a_second_late():
 
 
 @pytest.mark.parametrize("db", [0, -20, -40])
-def test_a_sentence_is_heard_whole_however_loud_it_is(spoken: np.ndarray, db: float):
-    sound = (spoken * 10 ** (db / 20)).astype(np.float32) + room(spoken.size, db=-75)
+def test_a_sentence_is_heard_whole_however_loud_it_is(sentence: np.ndarray, db: float):
+    sound = (sentence * 10 ** (db / 20)).astype(np.float32) + room(sentence.size, db=-75)
     found = stretches([sound], activity=FusedActivity())
-    voice_s = (spoken.size - 1.5 * SECOND) / SECOND
+    voice_s = (sentence.size - 1.5 * SECOND) / SECOND
     assert found[0][0] == pytest.approx(0.6, abs=0.2)
     assert found[-1][1] == pytest.approx(0.5 + voice_s, abs=0.35)
     assert sum(end - start for start, end in found) > 0.75 * voice_s
 
 
-def test_a_sentence_is_one_utterance(spoken: np.ndarray):
+def test_a_sentence_is_one_utterance(sentence: np.ndarray):
     segmenter = Segmenter(FusedActivity())
-    events = [*segmenter.feed(spoken), *segmenter.flush()]
+    events = [*segmenter.feed(sentence), *segmenter.flush()]
     kinds = [type(event).__name__ for event in events]
     assert kinds.count("SpeechStarted") == kinds.count("SpeechEnded") == 1
 
 
-def test_utterances_do_not_depend_on_the_cutting(spoken: np.ndarray):
+def test_utterances_do_not_depend_on_the_cutting(sentence: np.ndarray):
     def told(chunk: int) -> list[str]:
         segmenter = Segmenter(FusedActivity())
-        events = [e for i in range(0, spoken.size, chunk) for e in segmenter.feed(spoken[i : i + chunk])]
+        events = [e for i in range(0, sentence.size, chunk) for e in segmenter.feed(sentence[i : i + chunk])]
         return [repr(event) for event in [*events, *segmenter.flush()]]
 
-    whole = told(spoken.size)
+    whole = told(sentence.size)
     assert [told(chunk) for chunk in (160, 320, 2_192)] == [whole] * 3
 
 
@@ -152,6 +147,11 @@ def test_noise_is_never_an_utterance(kind: str, db: float):
     sound = np.clip(NOISE[kind] * 10 ** (db / 20), -1, 1).astype(np.float32)
     assert segmenter.feed(sound) == []
     assert segmenter.flush() == []
+
+
+def test_a_minute_of_resampled_hiss_is_never_a_stretch():
+    hiss = np.random.default_rng(5).normal(0, 0.05, 60 * 44_100).astype(np.float32)
+    assert stretches([Resampler(source_hz=44_100).feed(hiss)], activity=FusedActivity()) == []
 
 
 def test_silence_costs_the_network_nothing(monkeypatch: pytest.MonkeyPatch):

@@ -31,7 +31,8 @@ def answer(request):
         signal.pause()
     if word == "complain":
         raise ValueError("do not like it")
-    print("chatter that must not reach the asker")
+    print("chatter that must not reach the asker", flush=True)
+    os.write(1, b"nor must that of a library in C")
     return request.upper()
 
 serve(answer)
