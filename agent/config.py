@@ -27,8 +27,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-def _config_home() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "attune"
+def _config_home(environ: Mapping[str, str]) -> Path:
+    """Return the folder of the settings; a relative XDG_CONFIG_HOME is ignored, as the XDG specification asks."""
+    chosen = Path(environ.get("XDG_CONFIG_HOME", ""))
+    home = Path(environ.get("HOME") or Path.home())
+    return (chosen if chosen.is_absolute() else home / ".config") / "attune"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +70,13 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     """
     environ = os.environ if environ is None else environ
     named = environ.get("ATTUNE_CONFIG")
-    path = Path(named) if named else _config_home() / "config.toml"
+    path = Path(named) if named else _config_home(environ) / "config.toml"
     found = _read(path) if named or path.is_file() else {}
     if locale := environ.get("ATTUNE_LOCALE"):
         found["locale"] = locale
     if environ.get("ATTUNE_DATABASE"):
         found["database"] = default_path(environ)
-    return with_options(Config(), found, where=str(path))
+    return with_options(Config(database=default_path(environ)), found, where=str(path))
 
 
 def with_options(config: Config, options: Mapping[str, Any], *, where: str = "the command line") -> Config:

@@ -6,6 +6,7 @@ revision. The crisis check rests on the words alone: it works with every model d
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .events import EmotionEstimate, SessionEvent
     from .loudspeaker import Sink
     from .ports import EmotionRecognizer, Responder, SpeakingStyle, Speech
+    from .safety import CrisisFinding
     from .turnlog import TurnLog
 
 
@@ -91,8 +93,11 @@ class Preparation:
         """
         try:
             with answer.scope:
+                danger = _danger_in(answer.utterance, conversation)
+                answer.is_crisis = danger is not None
                 await self._await_estimate(answer, conversation, revision=revision, tasks=tasks)
-                await self._say_all(answer, conversation, sounding=sounding)
+                words = self._words(answer, conversation, danger)
+                await self._say_all(answer, words, locale=conversation.locale, sounding=sounding)
                 answer.is_complete = True
         finally:
             answer.done.set()
@@ -126,20 +131,21 @@ class Preparation:
 
         # In the session's own group: an answer that is cancelled or started already still gets its estimate.
         tasks.start_soon(recognize)
-        with anyio.move_on_after(self._settings.emotion_wait_s) as budget:
+        # Live, a crisis answer waits for nothing; in lockstep every step is finished.
+        wait_s = self._settings.emotion_wait_s
+        with anyio.move_on_after(0 if answer.is_crisis and math.isfinite(wait_s) else wait_s) as budget:
             await there.wait()
         answer.estimate_was_late = budget.cancelled_caught
 
     async def _say_all(
-        self, answer: Answer, conversation: Conversation, *, sounding: Callable[[Answer, str], None]
+        self, answer: Answer, words: AsyncGenerator[str, None], *, locale: str, sounding: Callable[[Answer, str], None]
     ) -> None:
-        words = self._words(answer, conversation)
         style = style_for(answer.estimate, kind="crisis" if answer.is_crisis else "answer")
         has_voice = True
         try:
             async with aclosing(words), aclosing(sentences(words)) as whole:
                 async for sentence in whole:
-                    safe = sentence if answer.is_crisis else vet(sentence, locale=conversation.locale)
+                    safe = sentence if answer.is_crisis else vet(sentence, locale=locale)
                     await self._show(answer, safe)
                     # A safe fallback may name a helpline too.
                     spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
@@ -158,19 +164,14 @@ class Preparation:
         answer.spoken.sentence(sentence)  # without a voice it counts as heard after what was heard before it
         await self._tell(ReplyDelta(utterance=answer.utterance.utterance, text=sentence))
 
-    def _words(self, answer: Answer, conversation: Conversation) -> AsyncGenerator[str, None]:
-        """Return where the words come from: the crisis check speaks before any responder."""
-        nbest = answer.utterance.transcript.nbest
-        finding = check(
-            answer.utterance.transcript.text,
-            alternatives=[hypothesis.text for hypothesis in nbest[1:]],
-            locale=conversation.locale,
-        )
-        if finding is None:
+    def _words(
+        self, answer: Answer, conversation: Conversation, danger: CrisisFinding | None
+    ) -> AsyncGenerator[str, None]:
+        """Return where the words come from: danger is answered before any responder is asked."""
+        if danger is None:
             return self._engines.responder.respond(answer.utterance, answer.estimate, conversation)
-        answer.is_crisis = True
         said = {turn.reply for turn in conversation.turns}
-        return _once(crisis_answer(finding, session=conversation.session, turn=answer.utterance.utterance, avoid=said))
+        return _once(crisis_answer(danger, session=conversation.session, turn=answer.utterance.utterance, avoid=said))
 
     async def _speak(
         self, answer: Answer, words: tuple[str, str], *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]
@@ -200,6 +201,12 @@ class Preparation:
 
     def _ms_since(self, answer: Answer) -> float:
         return 1000 * (self._clock() - answer.heard_at)
+
+
+def _danger_in(utterance: Utterance, conversation: Conversation) -> CrisisFinding | None:
+    nbest = utterance.transcript.nbest
+    others = [hypothesis.text for hypothesis in nbest[1:]]
+    return check(utterance.transcript.text, alternatives=others, locale=conversation.locale)
 
 
 async def _once(text: str) -> AsyncGenerator[str, None]:

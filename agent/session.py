@@ -62,6 +62,12 @@ class SessionSettings:
     emotion_wait_s: float = 0.3
     barge_in: BargeInSettings = field(default_factory=BargeInSettings)
 
+    @property
+    def preparation(self) -> PreparationSettings:
+        """What this means for the preparation of an answer: in lockstep it waits for the estimate however long."""
+        wait_s = math.inf if self.lockstep else self.emotion_wait_s
+        return PreparationSettings(emotion=self.emotion, emotion_wait_s=wait_s)
+
 
 class Session:
     """One conversation between a user and the agent."""
@@ -98,13 +104,11 @@ class Session:
             engines,
             sink=sink,
             tell=tell,
-            settings=PreparationSettings(
-                emotion=self._settings.emotion,
-                emotion_wait_s=math.inf if self._settings.lockstep else self._settings.emotion_wait_s,
-            ),
+            settings=self._settings.preparation,
             clock=clock,
         )
         self._tasks: TaskGroup | None = None
+        self._unacknowledged: list[Saving] = []
         self._answer: Answer | None = None
         self._due: list[BargeInAction] = []
         self._partial: Transcript | None = None
@@ -131,6 +135,7 @@ class Session:
                 self._tasks = None
                 await self._stop_answer(self._now_s)
                 tasks.cancel_scope.cancel()
+                await self._acknowledge_all()
 
     async def _step(self, block: Heard, tasks: TaskGroup) -> None:
         self._now_s = block.now_s
@@ -247,15 +252,13 @@ class Session:
         done = ReplyDone(
             utterance=turn.utterance, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis
         )
-        with anyio.move_on_after(KEEP_S, shield=True) as limit:
+        with anyio.move_on_after(KEEP_S, shield=True):
             await self._act(self._barge_in.reply_ended(at_s=at_s))
             try:
                 await self._tell(done)
             finally:
                 await self._keep(turn)
             await self._tell(metrics_of(answer))
-        if limit.cancelled_caught:
-            await self._tell(StorageDegraded(utterance=turn.utterance, message=SLOW_DISK))
 
     async def _keep(self, turn: Turn) -> None:
         """Put the turn into the window and hand it to the log."""
@@ -267,6 +270,7 @@ class Session:
         except TurnLogFailed as trouble:
             await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
             return
+        self._unacknowledged.append(saving)
         if self._settings.lockstep or self._tasks is None:
             await self._acknowledge(saving)
         else:
@@ -276,6 +280,17 @@ class Session:
     async def _acknowledge(self, saving: Saving) -> None:
         """Tell that a turn is on disk, once it is."""
         try:
-            await self._tell(await saving)
+            event = await saving
         except TurnLogFailed as trouble:
-            await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=str(trouble)))
+            event = StorageDegraded(utterance=saving.turn.utterance, message=str(trouble))
+        if saving in self._unacknowledged:
+            self._unacknowledged.remove(saving)
+            await self._tell(event)
+
+    async def _acknowledge_all(self) -> None:
+        """Leaving: the tasks that waited for the disk are gone, the turns are not."""
+        with anyio.move_on_after(KEEP_S, shield=True):
+            for saving in tuple(self._unacknowledged):
+                await self._acknowledge(saving)
+        for saving in self._unacknowledged:
+            await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=SLOW_DISK))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_WORDS: Final = 2000
 """Words of an utterance that are looked at; longer ones are cut at the front, what was said last counts."""
 
-_MARKUP = re.compile(r"<[^<>]{0,80}>|\[/?\w{1,20}\]|&\w{2,8};|\{\{.*?\}\}")
+_MARKUP = re.compile(r"<[^<>]{0,80}>|\[/?\w{1,20}\]|&\w{2,8};|\{\{.{0,80}?\}\}")
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+")
 _BREAK = re.compile(r"[.!?;:,\n]+")
 _LETTERS = re.compile(r"[a-z]+(?:['-][a-z]+)*")

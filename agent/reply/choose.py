@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 from ..phrases import stable_hash
 from ..safety import answer, check, vet
 from ..topics import Topics, topics_in, topics_of, words_of
-from .mood import HARD, Mood, change_of, mood_of
+from .mood import FAMILIES, HARD, Mood, change_of, mood_of
 from .script import Act, act_of, script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streaming.events import Utterance
 
     from ..conversation import Conversation
-    from ..events import EmotionEstimate
+    from ..events import EmotionEstimate, Turn
 
 _SENTENCES = re.compile(r"[^.!?]+[.!?]+")
-_SHORT_ACTS = frozenset({"yes", "no", "unsure", "backchannel"})
+_ECHO = 6
+"""How many turns something hard to bear colours what is said next, unless something good comes up."""
+_SHORT_ACTS = frozenset({"yes", "no", "unsure", "backchannel", "fine", "better"})
 _NAMING = ("you sound", "you seem", "come across", "comes across", "strikes me")
 
 
@@ -70,6 +74,7 @@ class _Place:
     recent: str
     said: frozenset[str]
     topics: Topics
+    is_heavy: bool
 
     def say(self, pool: str, **slots: str | tuple[str, ...]) -> str:
         return script().pools[pool].pick(self.turn, session=self.session, slots=slots, avoid=self.said)
@@ -130,7 +135,7 @@ def _sentences(
     if utterance.cross_wer is not None and utterance.cross_wer > settings.garbled_above and "?" not in place.last:
         return (place.say("other.garbled"),)
     if mood is None or estimate is None:
-        return _matter("neutral", place)
+        return _plainly(place)
     before = conversation.turns[-1].estimate if conversation.turns else None
     change = change_of(estimate, before, at_least=settings.change_above)
     sure = mood.sure and before is not None and before.confidence >= settings.hedge_below
@@ -159,7 +164,7 @@ def _felt(mood: Mood, change: str | None, place: _Place) -> tuple[str, ...]:
     if change and " than " not in place.recent:
         return _with_more(place.say(f"change.{change}", sounds=_sounds(mood)), mood.family, place)
     if mood.family == "neutral":
-        return _matter("neutral", place)
+        return _plainly(place)
     if any(naming in place.last.casefold() for naming in _NAMING):
         return _matter(mood.family, place)
     return _with_more(_named(mood, mood.family, place), mood.family, place)
@@ -176,6 +181,11 @@ def _named(mood: Mood, family: str, place: _Place) -> str:
     return place.say(f"{group}.plain", **slots)
 
 
+def _plainly(place: _Place) -> tuple[str, ...]:
+    """Answer what sounds matter-of-fact; after something hard to bear, gently."""
+    return _matter("quiet" if place.is_heavy else "neutral", place)
+
+
 def _matter(family: str, place: _Place) -> tuple[str, ...]:
     """Answer the matter without naming a feeling: say it back, or stay with it."""
     if place.topics.clause and place.toss("mirror", 2):
@@ -190,7 +200,9 @@ def _unclear(place: _Place) -> tuple[str, ...]:
     if "?" in place.last and place.topics.clause:
         return _with_more(place.say("mirror.plain", clause=place.topics.clause), "neutral", place)
     if "?" in place.last:
-        return _matter("neutral", place)
+        return _plainly(place)
+    if place.topics.clause and place.toss("unclear", 2):
+        return place.say("mirror.plain", clause=place.topics.clause), place.say("ask.neutral_plain")
     if place.fresh_topic:
         return (place.say("unclear.topic", topic=place.fresh_topic),)
     return (place.say("unclear.plain"),)
@@ -226,7 +238,20 @@ def _place(utterance: Utterance, conversation: Conversation, settings: ReplySett
         recent=" ".join(turn.reply for turn in turns[-3:]),
         said=frozenset(sentence for turn in turns for sentence in _split(turn.reply)),
         topics=topics_of(utterance, min_posterior=settings.min_posterior, max_cross_wer=settings.max_cross_wer),
+        is_heavy=_is_heavy(turns[-_ECHO:], settings),
     )
+
+
+def _is_heavy(turns: Sequence[Turn], settings: ReplySettings) -> bool:
+    """Tell whether the last clear thing in `turns` was hard to bear."""
+    for turn in reversed(turns):
+        estimate = turn.estimate
+        if turn.is_crisis or ((act := act_of(turn.text)) and act.name == "loss"):
+            return True
+        family = FAMILIES.get(estimate.top) if estimate and estimate.top else None
+        if estimate and estimate.confidence >= settings.hedge_below and family not in {None, "neutral"}:
+            return family in HARD
+    return False
 
 
 def _earlier_topic(conversation: Conversation, place: _Place) -> str | None:

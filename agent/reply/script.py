@@ -52,7 +52,7 @@ def script() -> Script:
             for group, pools in groups.items()
             for name, lines in pools.items()
         },
-        acts=tuple(_act(row) for row in acts["act"]),
+        acts=tuple(_act(row, acts["parts"]) for row in acts["act"]),
         words={family: {level: tuple(texts) for level, texts in levels.items()} for family, levels in words.items()},
         said={family: tuple(texts) for family, texts in said.items()},
         heard={family: tuple(texts) for family, texts in heard.items()},
@@ -65,11 +65,14 @@ def act_of(text: str) -> Act | None:
     return next((act for act in script().acts if act.heard.search(plain)), None) if plain else None
 
 
-def _act(row: dict[str, Any]) -> Act:
+def _act(row: dict[str, Any], parts: Mapping[str, str]) -> Act:
     name: str = row["name"]
+    heard = "|".join(f"(?:{pattern})" for pattern in row["heard"])
+    for part, written in reversed(tuple(parts.items())):  # a part may name those above it
+        heard = heard.replace(f"<{part}>", written)
     return Act(
         name=name,
-        heard=re.compile("|".join(f"(?:{pattern})" for pattern in row["heard"])),
+        heard=re.compile(heard),
         say=pool_of(f"{name}.say", row["say"]),
         ask=pool_of(f"{name}.ask", row["ask"]) if "ask" in row else None,
         then=row.get("then", ""),

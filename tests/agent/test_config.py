@@ -14,8 +14,16 @@ def write(tmp_path: Path, text: str) -> dict[str, str]:
     return {"ATTUNE_CONFIG": str(path)}
 
 
-def test_without_a_file_the_defaults_hold():
-    assert load_config({}) == Config()
+def test_without_a_file_the_defaults_hold(tmp_path: Path):
+    assert load_config({"HOME": str(tmp_path)}) == Config(database=tmp_path / ".local/share/attune/attune.db")
+
+
+def test_only_the_given_environment_counts(tmp_path: Path):
+    (tmp_path / "attune").mkdir()
+    (tmp_path / "attune" / "config.toml").write_text('locale = "fr-FR"', "utf-8")
+    config = load_config({"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)})
+    assert (config.locale, config.database) == ("fr-FR", tmp_path / "attune" / "attune.db")
+    assert load_config({"HOME": str(tmp_path), "XDG_CONFIG_HOME": "relative"}).locale == "en-US"
 
 
 def test_the_file_sets_and_the_environment_wins(tmp_path: Path):

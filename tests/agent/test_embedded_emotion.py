@@ -90,6 +90,19 @@ def test_hypotheses_count_by_their_posteriors():
     assert [trigger.word for trigger in mixed.evidence.words] == ["sad"]
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_counts_as_not_measured(number: float):
+    features = np.zeros(len(FEATURE_NAMES))
+    features[2] = number
+    deaf = estimate(said("i am so sad", voice=Acoustics(features=features, speaker_mean=None, n_speaker=0)))
+    unsure = estimate(said("i am so sad", voice=Acoustics(features=VOICE.features, speaker_mean=features, n_speaker=3)))
+    words = estimate(said("i am so sad"))
+    assert deaf.distribution == unsure.distribution == words.distribution
+    assert deaf.voice_distribution is None
+    odd = estimate(said("i am so sad", "i am so glad", posteriors=(1.0, number)))
+    assert odd.distribution == pytest.approx(words.distribution)
+
+
 def test_posteriors_of_zero_count_alike():
     found = estimate(said("i am so sad", "i am so glad", posteriors=(0.0, 0.0)))
     even = estimate(said("i am so sad", "i am so glad"))

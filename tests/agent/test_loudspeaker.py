@@ -304,6 +304,21 @@ def test_devices_that_can_sound_are_named_default_first(plug: Callable[[Device],
     assert output_devices() == ["Line", "HDMI"]
 
 
+def test_a_reply_on_a_lost_device_is_over_and_a_device_that_comes_back_goes_on():
+    store = SoundStore(n_lead=1_000, stall_s=0.001)
+    store.begin()
+    store.put(ONES[:900], reply=store.reply)
+    store.finish()
+    assert not store.is_over(0)
+    store.lose()
+    assert store.is_over(0)
+    store.pull(100)
+    assert not store.is_over(0)
+    with pytest.raises(DeviceUnavailable):
+        store.wait_until_over(0)
+    assert store.is_over(0)
+
+
 @given(
     orders=st.lists(
         st.tuples(st.sampled_from(["put", "pull", "duck", "resume", "cancel", "begin", "finish"]), st.integers(0, 900)),

@@ -291,6 +291,33 @@ ACTS = [
     ("you're so stupid", "insult"),
     ("shut up", "quiet"),
     ("all immigrants are scum", "hostile"),
+    ("thank you for listening goodbye", "goodbye"),
+    ("thanks bye bye", "goodbye"),
+    ("all right thank you i will talk to you later", "goodbye"),
+    ("well that's all for today thank you and goodbye", "goodbye"),
+    ("i have to go now but thanks for everything", "goodbye"),
+    ("i feel terrible goodbye", "goodbye"),
+    ("thanks that was nice", "thanks"),
+    ("thanks for hearing me out i feel better", "thanks"),
+    ("it was good to talk about it", "thanks"),
+    ("it was good to talk to my sister", None),
+    ("my team won the championship", "good_news"),
+    ("i won't go", None),
+    ("thank you for nothing", "insult"),
+    ("what can you do", "identity"),
+    ("why should i talk to you", "doubt"),
+    ("you sound like a robot", "doubt"),
+    ("i feel a little better now", "better"),
+    ("i'm fine thanks", "fine"),
+    ("what if i fail", "what_if"),
+    ("tired", "tired"),
+    ("okay fair enough", "backchannel"),
+    ("he never said goodbye", None),
+    ("my son said good night", None),
+    ("thanks to my boss i lost the job", None),
+    ("i need to run five miles a day", None),
+    ("what if we go to the beach", None),
+    ("i don't feel better", None),
     ("my boss shouted at me", None),
     ("hello i had a bad day", None),
     ("what a day", None),
@@ -307,6 +334,23 @@ ACTS = [
 def test_what_calls_for_its_own_answer_is_known(text: str, name: str | None) -> None:
     act = act_of(text)
     assert (act.name if act else None) == name
+
+
+def test_a_courtesy_that_goes_on_for_ever_is_read_once() -> None:
+    # A second way to read it would double the work with every word: this would not come back.
+    for courtesy in ("thank you", "really", "bye", "that is it", "so much"):
+        act = act_of(f"{courtesy} " * 2000 + "whatnot")
+        assert act is None or act.name not in {"goodbye", "thanks"}
+
+
+def test_after_something_hard_plain_words_are_taken_gently_until_something_good_comes() -> None:
+    plainly = {frame.fill(at, {}) for frame in script().pools["with.neutral"].frames for at in range(40)}
+    hard, plain = Heard(text="my boss shouted at me", top="angry"), Heard(text="it was like that", top="neutral")
+    after = [converse(hard, plain, session=f"session {at}")[1][0] for at in range(40)]
+    assert not plainly & set(after)
+    brighter = Heard(text="we had a good walk", top="happy")
+    relieved = [converse(hard, brighter, plain, session=f"session {at}")[2][0] for at in range(40)]
+    assert plainly & set(relieved)
 
 
 def test_it_says_what_it_is() -> None:

@@ -92,6 +92,7 @@ class FakeLog:
 
     def saving(self, turn: Turn) -> Saving:
         seq: Future[int] = Future()
+        seq.set_running_or_notify_cancel()  # as in the turn log: whoever waits cannot take the turn back
         if self.fails:
             seq.set_exception(TurnLogFailed("the disk is full"))
         else:
@@ -272,6 +273,23 @@ async def test_live_an_estimate_that_is_late_does_not_hold_up_the_answer_and_fol
     assert metrics.emotion_was_late == 1
 
 
+async def test_live_a_crisis_answer_does_not_wait_for_the_estimate():
+    slow = SlowRecognizer()
+    table = Table(recognizer=slow, settings=SessionSettings(lockstep=False, emotion_wait_s=3600.0))
+    script = said("i want to kill myself", utterance=1, start_s=0.5, end_s=1.5)
+
+    async def live() -> AsyncIterator[Heard]:
+        async for block in stream(script, until_s=3):
+            yield block
+            await anyio.wait_all_tasks_blocked()
+        assert table.of(ReplyDelta)
+        slow.go.set()
+        await anyio.wait_all_tasks_blocked()
+
+    await table.session().run(live())
+    assert table.log.turns[0].is_crisis
+
+
 async def test_with_emotion_off_nothing_is_estimated():
     table = Table(settings=SessionSettings(emotion="off"))
     await table.session().run(stream(said("i am sad", utterance=1, start_s=0.5, end_s=1.5), until_s=4))
@@ -299,7 +317,8 @@ async def test_a_disk_that_is_full_is_told_and_the_conversation_goes_on():
     assert len(table.of(ReplyDone)) == 2
 
 
-async def test_live_a_disk_that_hangs_does_not_make_the_agent_deaf():
+async def test_live_a_disk_that_hangs_does_not_make_the_agent_deaf(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agent.session.KEEP_S", 0.0)
     table = Table(log=FakeLog(hangs=True), settings=SessionSettings(lockstep=False))
     script = said("i am sad", utterance=1, start_s=0.5, end_s=1.5) + said("so", utterance=2, start_s=8, end_s=9)
 

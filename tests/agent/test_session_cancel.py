@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,6 +20,7 @@ from agent.events import Metrics, ReplyDelta, ReplyDone, StorageDegraded, Turn, 
 from agent.loudspeaker import SilentSink
 from agent.preparation import Engines
 from agent.session import Session, SessionSettings
+from agent.turnlog import Saving
 from streaming.audio import silence
 from streaming.events import EngineTrouble, Hypothesis, Prosody, SpeechEnded, SpeechStarted, Transcript, Utterance
 from streaming.pipeline import Heard
@@ -68,6 +71,11 @@ class Sink(SilentSink):
     """A virtual loudspeaker that knows whether it is ducked, as the real one does: a cancelled reply ends a duck."""
 
     is_ducked = False
+    n_begun = 0
+
+    def begin(self, *, at_s: float) -> None:
+        self.n_begun += 1
+        super().begin(at_s=at_s)
 
     def duck(self) -> None:
         self.is_ducked = True
@@ -90,13 +98,18 @@ class Stage:
         self.turns: list[Turn] = []
         self.sink = Sink()
         self.voice: ScriptedSpeech = _Voice(pause)
-        self.responder = _Words(pause)
+        self.responder: ScriptedResponder = _Words(pause)
         self.recognizer = _Ears(pause)
 
-    async def save(self, turn: Turn) -> TurnSaved:
-        self.turns.append(turn)  # as the turn log does: handed over before the first await
-        await self.pause()
-        return TurnSaved(session=turn.session, seq=len(self.turns), utterance=turn.utterance)
+    def saving(self, turn: Turn) -> Saving:
+        self.turns.append(turn)
+        seq: Future[int] = Future()
+        seq.set_running_or_notify_cancel()  # as in the turn log: whoever waits cannot take the turn back
+        self.write(seq)
+        return Saving(turn=turn, seq=seq)
+
+    def write(self, seq: Future[int]) -> None:
+        asyncio.get_running_loop().call_later(0, seq.set_result, len(self.turns))
 
     async def tell(self, event: SessionEvent) -> None:
         self.told.append(event)
@@ -183,7 +196,7 @@ def check_order(stage: Stage) -> None:
             case _:
                 pass
     assert [turn.utterance for turn in stage.turns] == ended
-    assert stage.responder.n_open == 0
+    assert not isinstance(stage.responder, _Words) or stage.responder.n_open == 0
     assert not stage.sink.is_ducked
 
 
@@ -264,18 +277,17 @@ async def test_a_listener_of_events_that_breaks_does_not_cost_the_turn():
     assert [turn.reply for turn in stage.turns] == [SPOKEN]
 
 
-async def test_a_disk_that_does_not_answer_is_told_of_and_does_not_deafen_the_session(monkeypatch: pytest.MonkeyPatch):
+async def test_a_disk_that_does_not_answer_is_told_of_and_does_not_hold_up_leaving(monkeypatch: pytest.MonkeyPatch):
     class Stuck(Stage):
-        async def save(self, turn: Turn) -> TurnSaved:
-            self.turns.append(turn)
-            await anyio.sleep_forever()
-            raise AssertionError
+        def write(self, seq: Future[int]) -> None:
+            del seq
 
     monkeypatch.setattr("agent.session.KEEP_S", 0.0)
-    stage = Stuck(anyio.lowlevel.checkpoint, is_live=False)
+    stage = Stuck(anyio.lowlevel.checkpoint, is_live=True)
     await stage.run(said("i am sad", utterance=1, start_s=0.1, end_s=0.3), until_s=6)
     (degraded,) = stage.of(StorageDegraded)
     assert "held in memory" in degraded.message
+    assert len(stage.turns) == len(stage.of(ReplyDone)) == 1
     assert not stage.of(TurnSaved)
 
 
@@ -293,3 +305,52 @@ async def test_a_voice_that_fails_half_way_leaves_all_the_words():
     assert len(stage.of(EngineTrouble)) == 1
     assert stage.turns[0].reply == SPOKEN
     assert len(stage.of(Metrics)) == 1
+
+
+class LateWords(ScriptedResponder):
+    """Waits with its first answer until it is let go."""
+
+    def __init__(self, go: anyio.Event) -> None:
+        super().__init__([ANSWER])
+        self.go = go
+
+    async def respond(
+        self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
+    ) -> AsyncGenerator[str, None]:
+        await self.go.wait()
+        async for piece in super().respond(utterance, estimate, conversation):
+            yield piece
+
+
+class LateVoice(ScriptedSpeech):
+    """Waits with its first sound until it is let go."""
+
+    def __init__(self, go: anyio.Event) -> None:
+        super().__init__()
+        self.go = go
+
+    async def speak(self, text: str, style: SpeakingStyle) -> AsyncGenerator[Samples, None]:
+        async for block in super().speak(text, style):
+            await self.go.wait()
+            yield block
+
+
+@pytest.mark.parametrize("late", ["words", "sound"])
+async def test_live_what_comes_in_the_very_moment_an_answer_ends_is_not_told_any_more(late: str):
+    go = anyio.Event()
+
+    class Prompt(Stage):
+        async def tell(self, event: SessionEvent) -> None:
+            self.told.append(event)
+            if isinstance(event, Utterance) and event.utterance == 2:
+                go.set()  # the task that waits is to go on, and the answer is stopped before it does
+
+    stage = Prompt(anyio.lowlevel.checkpoint, is_live=True)
+    if late == "words":
+        stage.responder = LateWords(go)
+    else:
+        stage.voice = LateVoice(go)
+    await stage.run(TWO, until_s=7)
+    check_order(stage)
+    assert stage.sink.n_begun == 1, "a reply that was over has begun to sound"
+    assert stage.turns[-1].reply == SPOKEN

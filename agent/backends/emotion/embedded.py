@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from .voice import load_voice_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streaming.events import Hypothesis, Utterance
+    from streaming.events import Acoustics, Hypothesis, Utterance
 
     from ...conversation import Conversation
     from ...events import EmotionSource
@@ -71,7 +72,7 @@ class EmbeddedRecognizer:
         """Return the estimate at once; the same utterance gives the same estimate."""
         words = self._words(utterance.transcript.nbest) if source in {"text", "both"} else None
         acoustics = utterance.prosody.acoustics if source in {"voice", "both"} else None
-        voice = None if acoustics is None else self._voice.estimate(acoustics)
+        voice = None if acoustics is None or not is_measured(acoustics) else self._voice.estimate(acoustics)
         text_four = None if words is None else doubted(words.four, self._settings.text_doubt)
         voice_four = None if voice is None else doubted(voice.big_four, self._settings.voice_doubt)
         four = fuse_four(text_four, voice_four, self._settings)
@@ -105,7 +106,7 @@ class EmbeddedRecognizer:
         if not known:
             return None
         # Posteriors that are all 0 (an engine that gives none) count alike: normalise makes them uniform.
-        weights = normalise([posterior for posterior, _ in known]).tolist()
+        weights = normalise([p if isfinite(p) and p > 0 else 0.0 for p, _ in known]).tolist()
         estimates = [estimate for _, estimate in known]
         eight = mixture(np.array([e.eight for e in estimates]), weights)
         four = mixture(np.array([e.big_four for e in estimates]), weights)
@@ -126,6 +127,12 @@ class EmbeddedRecognizer:
     ) -> tuple[tuple[str, float], ...]:
         fused = fuse_eight(words and words.eight, voice and voice.eight, four=four, settings=self._settings)
         return tuple(zip(EIGHT, plain(fused), strict=True))
+
+
+def is_measured(acoustics: Acoustics) -> bool:
+    """Tell whether all that the voice model needs is a finite number: one that is not would make all it says NaN."""
+    usual = acoustics.speaker_mean
+    return bool(np.isfinite(acoustics.features).all() and (usual is None or np.isfinite(usual).all()))
 
 
 def evidence_of(words: WordsHeard | None, voice: VoiceEstimate | None) -> Evidence:
