@@ -30,7 +30,7 @@ ALIGN_MS = 32
 SAMPLES_PER_MS = 16
 LOGIT_CAP = 9.0
 QUIET_LOGIT = 0.0
-QUIET_WINDOWS = 156  # 5 s
+QUIET_WINDOWS = 94  # 3 s
 
 
 def model_path() -> Path:
@@ -96,7 +96,7 @@ class SileroWindows:
         self._input[0, WINDOW:] = window[-CONTEXT:]
 
     def _rest(self, logit: float) -> None:
-        """Clear the LSTM after 5 s without speech.
+        """Clear the LSTM after 3 s without speech.
 
         Steady sound that ends below 8 kHz, as resampled hiss does, makes the state drift: the log-odds creep up for
         half a minute, until they pass for speech.
