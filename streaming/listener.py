@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .acoustics import AcousticsTracker
     from .events import ListenerEvent, SegmentEvent
+    from .pitch import PitchTrack
     from .ports import Pending, Transcriber, VoiceAnalyst, VoiceQuality
     from .prosody import ProsodyTracker
     from .segmenter import Segmenter
@@ -224,15 +225,15 @@ class _Speech:
         final = self._collect(self._final, out, engine=self._stages.transcriber.name)
         quality = None if self._quality is None else self._collect(self._quality, out, engine="voice analyst")
         prosody = self._stages.prosody.finish(quality)
+        tail = self._stages.prosody.tail()
         if self._stages.acoustics is not None:
-            acoustics = self._stages.acoustics.read(tail=self._stages.prosody.tail())
-            prosody = replace(prosody, acoustics=acoustics)
+            prosody = replace(prosody, acoustics=self._stages.acoustics.read(tail=tail))
         if final is None:
             return
         transcript = replace(final, revision=self._n_revisions + 1)
         out.append(transcript)
         if transcript.nbest:
-            self._commit()
+            self._commit(tail)
             out.append(self._utter(event, transcript, prosody))
 
     def _utter(self, event: SpeechEnded, transcript: Transcript, prosody: Prosody) -> Utterance:
@@ -249,11 +250,11 @@ class _Speech:
             cross_wer=cross_wer(transcript.nbest),
         )
 
-    def _commit(self) -> None:
+    def _commit(self, tail: PitchTrack) -> None:
         """Let the speaker's baselines learn: only from sound that held words, never from noise."""
         self._stages.prosody.commit()
         if self._stages.acoustics is not None:
-            self._stages.acoustics.commit(tail=self._stages.prosody.tail())
+            self._stages.acoustics.commit(tail=tail)
 
     def _sound(self) -> Samples:
         return np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .events import Hypothesis, Word
@@ -92,6 +93,12 @@ def rank(
 
 def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Return how many words must be put in, left out or changed to get from one to the other (Levenshtein)."""
+    # Readings of one utterance share most of their words: what they share at both ends needs no search.
+    n_ends = min(len(reference), len(hypothesis))
+    n_head = next((i for i in range(n_ends) if reference[i] != hypothesis[i]), n_ends)
+    n_tail = next((i for i in range(n_ends - n_head) if reference[-1 - i] != hypothesis[-1 - i]), n_ends - n_head)
+    reference = reference[n_head : len(reference) - n_tail]
+    hypothesis = hypothesis[n_head : len(hypothesis) - n_tail]
     row = list(range(len(hypothesis) + 1))
     for i, expected in enumerate(reference, start=1):
         diagonal, row[0] = row[0], i
@@ -105,9 +112,7 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
 def word_error_rate(reference: str, hypothesis: str) -> float:
     """Return edits per word of `reference` after `normalise`; against no words, 0 if both are empty, else 1."""
     expected, heard = normalise(reference).split(), normalise(hypothesis).split()
-    if not expected:
-        return float(bool(heard))
-    return edits(expected, heard) / len(expected)
+    return _per_word(edits(expected, heard), expected)
 
 
 def cross_wer(nbest: Sequence[Hypothesis]) -> float | None:
@@ -115,6 +120,13 @@ def cross_wer(nbest: Sequence[Hypothesis]) -> float | None:
 
     After R3 (cross_WER: each hypothesis in turn is the reference of every other).
     """
-    texts = [hypothesis.text for hypothesis in nbest]
-    rates = [word_error_rate(a, b) for i, a in enumerate(texts) for j, b in enumerate(texts) if i != j]
+    readings = [normalise(hypothesis.text).split() for hypothesis in nbest]
+    rates: list[float] = []
+    for one, other in combinations(readings, 2):
+        n_edits = edits(one, other)
+        rates += [_per_word(n_edits, one), _per_word(n_edits, other)]
     return min(1.0, sum(rates) / len(rates)) if rates else None
+
+
+def _per_word(n_edits: int, reference: Sequence[str]) -> float:
+    return n_edits / len(reference) if reference else float(n_edits > 0)

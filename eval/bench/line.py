@@ -16,7 +16,7 @@ import numpy as np
 from agent.assembly import Audience, Talk, converse
 from agent.config import Config
 from agent.events import EmotionEstimate, Metrics
-from streaming.audio import FRAME, SAMPLE_RATE, silence
+from streaming.audio import FRAME, SAMPLE_RATE, Blocks, silence
 from streaming.events import Utterance
 from streaming.sources import Pace
 
@@ -143,16 +143,14 @@ async def _converse(sounds: Sequence[Samples], watch: _Watch, config: Config) ->
 
 
 async def _paced(sounds: Sequence[Samples], watch: _Watch) -> AsyncIterator[Sound]:
-    """Yield the recordings as if they were being spoken, a pause after each."""
+    """Yield the recordings as if they were being spoken, a pause after each, in 20 ms blocks as a device gives."""
     pace = Pace(clock=time.perf_counter)
     gap = silence(round(GAP_S * SAMPLE_RATE))
+    blocks = Blocks(FRAME)
     watch.began = time.perf_counter()
-    for sound in sounds:
-        whole = np.concatenate([sound, gap])
-        for start in range(0, len(whole), FRAME):
-            block = whole[start : start + FRAME]
-            await pace.wait(block.size)
-            yield block
+    for block in blocks.feed(np.concatenate([part for sound in sounds for part in (sound, gap)])):
+        await pace.wait(block.size)
+        yield block
 
 
 def _said() -> list[Samples]:
