@@ -88,12 +88,11 @@ class AcousticsTracker:
         mean = self._speaker.copy() if self._n_speaker else None
         return Acoustics(features=features, speaker_mean=mean, n_speaker=self._n_speaker)
 
-    def commit(self, *, tail: PitchTrack | None = None) -> None:
-        """Fold the finished utterance into the speaker's mean; one with too little voice counts for nothing."""
-        features = self._features(tail, settled=False)
-        if features is not None:
+    def commit(self, acoustics: Acoustics | None) -> None:
+        """Fold a finished utterance, as it was read, into the speaker's mean; None (too little voice) is skipped."""
+        if acoustics is not None:
             self._n_speaker += 1
-            self._speaker = self._speaker + (features - self._speaker) / self._n_speaker
+            self._speaker = self._speaker + (acoustics.features - self._speaker) / self._n_speaker
         self.start()
 
     def _features(self, tail: PitchTrack | None, *, settled: bool) -> Floats | None:

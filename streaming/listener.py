@@ -14,6 +14,7 @@ import numpy as np
 from .audio import SAMPLE_RATE
 from .errors import EngineFailed
 from .events import (
+    Acoustics,
     EngineTrouble,
     Prosody,
     RollingProsody,
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 
     from .acoustics import AcousticsTracker
     from .events import ListenerEvent, SegmentEvent
-    from .pitch import PitchTrack
     from .ports import Pending, Transcriber, VoiceAnalyst, VoiceQuality
-    from .prosody import ProsodyTracker
+    from .prosody import ProsodyTracker, Settled
     from .segmenter import Segmenter
 
 T = TypeVar("T")
@@ -142,6 +142,8 @@ class _Speech:
         self._n_revisions = 0
         self._final: Pending[Transcript] | None = None
         self._quality: Pending[VoiceQuality] | None = None
+        self._settled: Settled | None = None
+        self._acoustics: Acoustics | None = None
 
     def hear(self, audio: SpeechAudio, out: list[ListenerEvent], *, hurried: bool) -> int:
         """Pass the sound on; add partials and prosody that are due. Returns how many partials were skipped."""
@@ -208,6 +210,10 @@ class _Speech:
         self._final = self._stages.transcriber.finish()
         if self._stages.analyst is not None:
             self._quality = self._stages.analyst.analyse(self._sound())
+        # Silence changes nothing about how it was said: what is measured here need not wait for the endpoint.
+        self._settled = self._stages.prosody.settle()
+        if self._stages.acoustics is not None:
+            self._acoustics = self._stages.acoustics.read(tail=self._settled.tail)
 
     def resume(self) -> None:
         """Revoke what `pause` started."""
@@ -215,7 +221,7 @@ class _Speech:
         for pending in (self._final, self._quality):
             if pending is not None:
                 pending.cancel()
-        self._final = self._quality = None
+        self._final = self._quality = self._settled = self._acoustics = None
 
     def end(self, event: SpeechEnded, out: list[ListenerEvent]) -> None:
         """Collect the final transcript and prosody; add the utterance if there are words in it."""
@@ -224,16 +230,14 @@ class _Speech:
         assert self._final is not None
         final = self._collect(self._final, out, engine=self._stages.transcriber.name)
         quality = None if self._quality is None else self._collect(self._quality, out, engine="voice analyst")
-        prosody = self._stages.prosody.finish(quality)
-        tail = self._stages.prosody.tail()
-        if self._stages.acoustics is not None:
-            prosody = replace(prosody, acoustics=self._stages.acoustics.read(tail=tail))
+        prosody = self._stages.prosody.finish(quality, settled=self._settled)
+        prosody = replace(prosody, acoustics=self._acoustics)
         if final is None:
             return
         transcript = replace(final, revision=self._n_revisions + 1)
         out.append(transcript)
         if transcript.nbest:
-            self._commit(tail)
+            self._commit()
             out.append(self._utter(event, transcript, prosody))
 
     def _utter(self, event: SpeechEnded, transcript: Transcript, prosody: Prosody) -> Utterance:
@@ -250,11 +254,11 @@ class _Speech:
             cross_wer=cross_wer(transcript.nbest),
         )
 
-    def _commit(self, tail: PitchTrack) -> None:
+    def _commit(self) -> None:
         """Let the speaker's baselines learn: only from sound that held words, never from noise."""
         self._stages.prosody.commit()
         if self._stages.acoustics is not None:
-            self._stages.acoustics.commit(tail=tail)
+            self._stages.acoustics.commit(self._acoustics)
 
     def _sound(self) -> Samples:
         return np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)

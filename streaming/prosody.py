@@ -57,6 +57,14 @@ class ProsodySettings:
             raise ValueError(msg)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settled:
+    """An utterance measured up to a pause; `tail` is the pitch that was still open there."""
+
+    measures: Measures
+    tail: PitchTrack
+
+
 class ProsodyTracker:
     """Follows one speaker through one utterance after another: `start`, `feed`..., `finish`, `commit`.
 
@@ -93,15 +101,21 @@ class ProsodyTracker:
         prosody = self._absolute(self._measures)
         return self._compared(prosody, _values(prosody, self._measures))
 
-    def finish(self, quality: VoiceQuality | None = None) -> Prosody:
-        """Prosody of the utterance, as if it ended here.
+    def settle(self) -> Settled:
+        """Do most of the work of `finish` ahead, as if the utterance ended here; changes nothing."""
+        measures, tail = copy.deepcopy(self._measures), self.tail()
+        measures.add(tail)
+        return Settled(measures=measures, tail=tail)
+
+    def finish(self, quality: VoiceQuality | None = None, *, settled: Settled | None = None) -> Prosody:
+        """Prosody of the utterance, as if it ended here, or where it was settled.
 
         Args:
             quality: Praat's measures; its pitch mean is given in place of ours, but both are never mixed in
                 comparisons: relative pitch is ours against ours.
+            settled: what `settle` gave at the pause that turned out to be the end.
         """
-        measures = copy.deepcopy(self._measures)
-        measures.add(self.tail())
+        measures = (settled or self.settle()).measures
         prosody = self._absolute(measures)
         if quality is not None:
             prosody = replace(prosody, jitter=quality.jitter, shimmer=quality.shimmer, hnr_db=quality.hnr_db)

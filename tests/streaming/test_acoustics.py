@@ -201,7 +201,7 @@ def test_the_speaker_mean_is_the_mean_of_the_committed_utterances():
         tracker.start()
         tracker.feed(vowel(hz=hz))
         seen.append(read(tracker).features)
-        tracker.commit()
+        tracker.commit(tracker.read())
     tracker.feed(usual())
     now = read(tracker)
     assert now.n_speaker == 3
@@ -211,9 +211,9 @@ def test_the_speaker_mean_is_the_mean_of_the_committed_utterances():
 
 def test_a_silent_utterance_leaves_the_speaker_alone():
     tracker = tracked(usual())
-    tracker.commit()
+    tracker.commit(tracker.read())
     tracker.feed(np.zeros(RATE, np.float32))
-    tracker.commit()
+    tracker.commit(tracker.read())
     tracker.feed(usual())
     assert read(tracker).n_speaker == 1
 
@@ -228,13 +228,13 @@ def test_an_utterance_that_was_not_committed_is_forgotten():
 
 def test_the_speaker_mean_handed_out_does_not_change_later():
     tracker = tracked(usual())
-    tracker.commit()
+    tracker.commit(tracker.read())
     tracker.feed(usual())
     mean = read(tracker).speaker_mean
     assert mean is not None
     before = mean.copy()
     tracker.feed(vowel(hz=250.0))
-    tracker.commit()
+    tracker.commit(tracker.read())
     assert np.array_equal(mean, before)
 
 
