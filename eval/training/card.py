@@ -21,8 +21,8 @@ Written by `attune-eval fit emotion`; do not edit by hand. What the model tells 
   one class (anger, annoyance | joy, amusement, excitement, love | neutral | sadness, grief, disappointment, remorse)
   and, at a tenth of the weight, from their neighbours (admiration, gratitude, disapproval, ...). There is no contempt
   in GoEmotions: *contemptuous* among the eight is disapproval, a poor stand-in.
-- **EmoDB** (Burkhardt et al. 2005): ten German sentences, acted in a studio; the
-  folder given holds eight of its ten speakers. Its licence was not verified.
+- **EmoDB** (Burkhardt et al. 2005): ten German sentences, acted in a studio. The shipped
+  weights rest on eight of its ten speakers. Its licence was not verified.
 - MELD is only ever measured on. No weight, threshold or temperature was fitted on it; the settings were chosen by
   cross-validation on GoEmotions train, with the figures on MELD train and dev in view.
 
