@@ -20,6 +20,7 @@ from .backends.tts.choose import choose_speech
 from .conversation import Conversation
 from .loudspeaker import Loudspeaker, SilentSink
 from .preparation import Engines
+from .safety import helpline, read_helplines
 from .session import Session, SessionSettings
 from .turnlog import TurnLog
 
@@ -68,6 +69,7 @@ async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, 
     Raises:
         StreamingError, AgentError: the source, or the turn log, cannot be used.
     """
+    place = helpline(config.locale, read_helplines(config.helplines))
     async with AsyncExitStack() as stack:
         listener = await anyio.to_thread.run_sync(embedded_listener)
         stack.callback(listener.close)
@@ -95,6 +97,7 @@ async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, 
                 emotion=config.emotion,
                 lockstep=not talk.is_live,
                 half_duplex=talk.is_live and config.duplex == "half",
+                place=place,
             ),
         )
         # How far a live source is ahead tells the listener to hurry.

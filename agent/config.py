@@ -45,6 +45,7 @@ class Config:
         emotion: what emotion may be read from.
         voice: which engine speaks; "auto" takes the best on PATH, "none" writes only.
         database: where turns are kept.
+        helplines: TOML in the format of `agent/safety/helplines.toml`; its places go over the shipped ones.
     """
 
     locale: str = "en-US"
@@ -52,6 +53,7 @@ class Config:
     emotion: EmotionSource = "both"
     voice: str = "auto"
     database: Path = field(default_factory=lambda: default_path(os.environ))
+    helplines: Path | None = None
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -92,8 +94,8 @@ def with_options(config: Config, options: Mapping[str, Any], *, where: str = "th
     for name, value in given.items():
         if not isinstance(value, str | Path):
             raise ConfigInvalid(f"{where} sets {name} to {value!r}, expected text")
-    if "database" in given:
-        given["database"] = Path(given["database"]).expanduser()
+    for name in {"database", "helplines"} & set(given):
+        given[name] = Path(given[name]).expanduser()
     return replace(config, **given)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .events import EmotionEstimate, SessionEvent
     from .loudspeaker import Sink
     from .ports import EmotionRecognizer, Responder, SpeakingStyle, Speech
-    from .safety import CrisisFinding
+    from .safety import CrisisFinding, Helpline
     from .turnlog import TurnLog
 
 
@@ -51,10 +51,14 @@ class Engines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationSettings:
-    """What an answer may rest on, and how long it waits for the estimate (seconds, may be infinite)."""
+    """What an answer may rest on, how long it waits for the estimate (seconds, may be infinite), who helps in a crisis.
+
+    Without a `place` the shipped helplines of the conversation's locale are named.
+    """
 
     emotion: EmotionSource
     emotion_wait_s: float
+    place: Helpline | None = None
 
 
 class Preparation:
@@ -145,7 +149,7 @@ class Preparation:
         try:
             async with aclosing(words), aclosing(sentences(words)) as whole:
                 async for sentence in whole:
-                    safe = sentence if answer.is_crisis else vet(sentence, locale=locale)
+                    safe = sentence if answer.is_crisis else vet(sentence, locale=locale, place=self._settings.place)
                     await self._show(answer, safe)
                     # A safe fallback may name a helpline too.
                     spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
@@ -171,7 +175,9 @@ class Preparation:
         if danger is None:
             return self._engines.responder.respond(answer.utterance, answer.estimate, conversation)
         said = {turn.reply for turn in conversation.turns}
-        return _once(crisis_answer(danger, session=conversation.session, turn=answer.utterance.utterance, avoid=said))
+        number = answer.utterance.utterance
+        place = self._settings.place
+        return _once(crisis_answer(danger, session=conversation.session, turn=number, avoid=said, place=place))
 
     async def _speak(
         self, answer: Answer, words: tuple[str, str], *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .conversation import Conversation
     from .events import SessionEvent
     from .loudspeaker import Sink
+    from .safety import Helpline
     from .turnlog import Saving
 
 KEEP_S = 6.0
@@ -54,19 +55,21 @@ class SessionSettings:
         lockstep: finish every step before the next block is heard (files, replay).
         half_duplex: do not listen while the agent speaks.
         emotion_wait_s: live, how long an answer waits for the estimate before it starts without.
+        place: who helps in a crisis; None names the shipped helplines of the conversation's locale.
     """
 
     emotion: EmotionSource = "both"
     lockstep: bool = True
     half_duplex: bool = False
     emotion_wait_s: float = 0.3
+    place: Helpline | None = None
     barge_in: BargeInSettings = field(default_factory=BargeInSettings)
 
     @property
     def preparation(self) -> PreparationSettings:
         """What this means for the preparation of an answer: in lockstep it waits for the estimate however long."""
         wait_s = math.inf if self.lockstep else self.emotion_wait_s
-        return PreparationSettings(emotion=self.emotion, emotion_wait_s=wait_s)
+        return PreparationSettings(emotion=self.emotion, emotion_wait_s=wait_s, place=self.place)
 
 
 class Session:

@@ -77,9 +77,13 @@ def talk(
     voice: Annotated[str | None, typer.Option(help="auto, flite, espeak, none.", rich_help_panel=PANEL)] = None,
     locale: Annotated[str | None, typer.Option(help="Your place, such as en-GB.", rich_help_panel=PANEL)] = None,
     database: Annotated[Path | None, typer.Option(help="Where turns are kept.", rich_help_panel=PANEL)] = None,
+    helplines: Annotated[
+        Path | None, typer.Option(help="Your own crisis lines (TOML), over the shipped ones.", rich_help_panel=PANEL)
+    ] = None,
 ) -> None:
     """Talk, and see your words, the feeling in them and an answer. Stop with Ctrl-C."""
-    given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale, "database": database}
+    given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale}
+    given |= {"database": database, "helplines": helplines}
     config = with_options(load_config(), given)
     if audio:
         for path in audio:

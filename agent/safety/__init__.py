@@ -1,6 +1,6 @@
 """Crisis check, crisis answer, and the check of everything the agent is about to say. No model, no network."""
 
-from .answering import Helpline, answer, for_speech, helpline
+from .answering import Helpline, answer, for_speech, helpline, read_helplines
 from .crisis import CrisisFinding, CrisisKind, check
 from .vetting import Fault, faults, vet
 
@@ -14,5 +14,6 @@ __all__ = [
     "faults",
     "for_speech",
     "helpline",
+    "read_helplines",
     "vet",
 ]

@@ -9,10 +9,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigInvalid
 from ..phrases import Pool, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from .crisis import CrisisFinding
 
@@ -28,20 +30,40 @@ class Helpline:
     abuse: str
 
 
-def helpline(locale: str) -> Helpline:
+def read_helplines(path: Path | None = None) -> Mapping[str, Helpline]:
+    """Return who helps where: the shipped table, with the places of `path` (same format) over it.
+
+    Raises:
+        ConfigInvalid: the file cannot be read, is not TOML, or a place lacks `reach` or `emergency`.
+    """
+    if path is None:
+        return _helplines()
+    try:
+        return {**_helplines(), **_table_of(tomllib.loads(path.read_text(encoding="utf-8")))}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as trouble:
+        raise ConfigInvalid(f"cannot read the helplines in {path}: {trouble}") from trouble
+    except (KeyError, TypeError, AttributeError) as trouble:
+        message = f"the helplines in {path} need a table per locale with the texts reach and emergency: {trouble}"
+        raise ConfigInvalid(message) from trouble
+
+
+def helpline(locale: str, table: Mapping[str, Helpline] | None = None) -> Helpline:
     """Return who helps in the place of a BCP 47 tag such as "en-GB"; the international entry where none is listed."""
-    table = _helplines()
+    table = _helplines() if table is None else table
     parts = re.split(r"[-_]", locale.split(".", maxsplit=1)[0])
     region = next((part.upper() for part in parts[1:] if re.fullmatch(r"[A-Za-z]{2}", part)), "")
     return table.get(f"{parts[0].lower()}-{region}") or table.get(f"en-{region}") or table[INTERNATIONAL]
 
 
-def answer(finding: CrisisFinding, *, session: str, turn: int, avoid: Collection[str] = ()) -> str:
+def answer(
+    finding: CrisisFinding, *, session: str, turn: int, avoid: Collection[str] = (), place: Helpline | None = None
+) -> str:
     """Return what to say to a finding, varied from turn to turn.
 
-    `avoid` holds answers or sentences already said. The same arguments give the same answer.
+    `avoid` holds answers or sentences already said; without a `place` the shipped one of the finding's locale is
+    named. The same arguments give the same answer.
     """
-    place = helpline(finding.locale)
+    place = place or helpline(finding.locale)
     slots = {"reach": place.reach, "emergency": place.emergency, "abuse": place.abuse}
     pools = _answers()[finding.kind]
     key = _key(finding)
@@ -77,7 +99,10 @@ def _pool(pools: Mapping[str, Pool], key: str) -> Pool:
 
 @cache
 def _helplines() -> Mapping[str, Helpline]:
-    table: dict[str, dict[str, str]] = _read("helplines.toml")
+    return _table_of(_read("helplines.toml"))
+
+
+def _table_of(table: Mapping[str, Mapping[str, str]]) -> dict[str, Helpline]:
     return {
         locale: Helpline(reach=row["reach"], emergency=row["emergency"], abuse=row.get("abuse") or row["reach"])
         for locale, row in table.items()

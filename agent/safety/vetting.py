@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Final, Literal, TypeAlias
 
 from ..phrases import stable_hash
-from .answering import helpline
+from .answering import Helpline, helpline
 
 Fault: TypeAlias = Literal["harm", "diagnosis", "feeling", "certainty"]
 
@@ -34,7 +34,7 @@ class _Rules:
     harm_safe: str
 
 
-def vet(reply: str, *, locale: str = "en") -> str:
+def vet(reply: str, *, locale: str = "en", place: Helpline | None = None) -> str:
     """Return the reply without the sentences that must not be said, or something safe where nothing is left.
 
     A reply that is fine comes back as it was, but for control characters, markup and template tokens.
@@ -42,7 +42,7 @@ def vet(reply: str, *, locale: str = "en") -> str:
     cleaned = _TOKENS.sub("", _CONTROL.sub("", reply))
     found = faults(cleaned)
     if "harm" in found:
-        place = helpline(locale)
+        place = place or helpline(locale)
         return _space_of(reply) + _rules().harm_safe.format(reach=place.reach, emergency=place.emergency)
     if found:
         cleaned = "".join(sentence for sentence in _SENTENCE.findall(cleaned) if not faults(sentence))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.safety import CrisisFinding, answer, check, faults, for_speech, helpline, vet
+from agent.errors import ConfigInvalid
+from agent.safety import CrisisFinding, answer, check, faults, for_speech, helpline, read_helplines, vet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -228,3 +229,20 @@ def test_false_alarms_on_scripted_conversation_are_rare() -> None:
     lines = spoken_lines()[:4000]
     alarms = sum(check(line) is not None for line in lines)
     assert alarms / len(lines) < 0.003
+
+
+def test_a_users_own_helplines_go_over_the_shipped_ones(tmp_path: Path):
+    path = tmp_path / "helplines.toml"
+    path.write_text('[en-US]\nreach = "call our desk on 4 4 4"\nemergency = "call 911"\n', "utf-8")
+    table = read_helplines(path)
+    said = answer(finding("i want to kill myself"), session="s", turn=1, place=helpline("en-US", table))
+    assert "4 4 4" in said
+    assert helpline("en-GB", table) == helpline("en-GB")
+
+
+@pytest.mark.parametrize("text", ["[en-US", '[en-US]\nreach = "x"\n', 'en-US = "x"\n'])
+def test_helplines_that_cannot_be_used_are_told_in_one_line(tmp_path: Path, text: str):
+    path = tmp_path / "helplines.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigInvalid, match="helplines in"):
+        read_helplines(path)
