@@ -49,7 +49,7 @@ def parse_row(line: str) -> Row:
     """Return a line of JSON as a row.
 
     Raises:
-        RowInvalid: not a JSON object, an unknown or mistyped field, or neither text nor audio.
+        RowInvalid: not a JSON object, no id, text or audio that is no text, or neither. Other fields are ignored.
     """
     try:
         found: object = json.loads(line, parse_constant=_no_number)

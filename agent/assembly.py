@@ -6,6 +6,7 @@ import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import anyio
 
@@ -79,10 +80,11 @@ async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, 
         sink = _sink(talk, speech, audience.note)
         stack.callback(sink.close)
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
-        session_id = talk.session or "not-kept"
+        # Also where nothing is kept an id of its own: it seeds the choice of words.
+        session_id = talk.session or uuid4().hex[:12]
         if log is not None:
-            session_id = await log.start_session(
-                talk.session,
+            await log.start_session(
+                session_id,
                 locale=config.locale,
                 # Whoever talks has read the notice; who speaks in a recording has not.
                 consent=talk.is_live and config.emotion != "off",

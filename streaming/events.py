@@ -171,7 +171,7 @@ class Prosody:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RollingProsody:
-    """Prosody of the utterance so far, every 250 ms of speech. Dropped."""
+    """Prosody of the utterance so far, every 260 ms of speech. Dropped."""
 
     utterance: int
     at_s: float
