@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from streaming.events import Samples, Utterance
 
     from .conversation import Conversation
     from .events import EmotionEstimate, EmotionSource
+    from .labels import Affect
+    from .llm.values import Capabilities, Decoding, LabelScores, Piece, Prompt, Trace
 
 
 class EmotionRecognizer(Protocol):
@@ -27,6 +29,100 @@ class EmotionRecognizer(Protocol):
         ...
 
 
+class DimensionsReader(Protocol):
+    """Reads arousal, dominance and valence off the voice."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the engine."""
+        ...
+
+    async def read(self, samples: Samples) -> Affect:
+        """Return where the voice lies, each in [0, 1]. `samples` is one utterance: float32, mono, 16 kHz.
+
+        Raises:
+            EngineFailed: the model cannot answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Idempotent."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """A language model, shared by all conversations of a process.
+
+    `conversation` names whose cached state a call may reuse and leaves behind: the engine keeps the tokens of the last
+    prompt (and answer) of each conversation, so that a prompt that begins alike costs only its new end. An empty name
+    reuses nothing and leaves nothing. Calls may overlap: engines take turns between tokens.
+
+    All calls raise:
+        ContextOverflow: the prompt, with the room asked for, is longer than the model's window.
+        OutOfMemory, ServerFailed, ModelUnusable, EngineFailed: see `streaming.errors`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name of engine and model, as in `EmotionEstimate.method` and signatures."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    def stream(self, prompt: Prompt, decoding: Decoding, *, conversation: str = "") -> AsyncGenerator[Piece, None]:
+        """Yield the answer piece by piece; the last piece carries the usage.
+
+        Closing the generator, or cancelling the task, stops the compute: less than one more token is made.
+        """
+        ...
+
+    async def score(self, prompt: Prompt, labels: Sequence[str], *, conversation: str = "") -> LabelScores:
+        """Return how likely each of `labels` is to come next (`agent.llm.labels` says which tokens are a label's).
+
+        Raises:
+            ValueError: no labels, an empty one, or two alike.
+        """
+        ...
+
+    async def trace(self, prompt: Prompt, decoding: Decoding) -> Trace:
+        """Return a greedy answer with its raw logits.
+
+        Raises:
+            EngineFailed: the engine cannot (`Capabilities.traces`).
+        """
+        ...
+
+    async def prefill(self, prompt: Prompt, *, conversation: str) -> int:
+        """Work through a prompt ahead of need; return how many tokens of it are now cached.
+
+        An engine without a cache of its own returns 0 and does nothing.
+        """
+        ...
+
+    async def count_tokens(self, prompt: Prompt) -> int:
+        """Return the length of the prompt in tokens, as the model will see it; an estimate from a mute server."""
+        ...
+
+    def tokens_of(self, text: str) -> tuple[int, ...]:
+        """Return the ids of `text` alone, without special tokens.
+
+        Raises:
+            EngineFailed: the engine does not know its tokenizer (a server).
+        """
+        ...
+
+    def forget(self, conversation: str) -> None:
+        """Free what is cached of a conversation. Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Free the model; answers under way fail. Idempotent."""
+        ...
+
+
 class Responder(Protocol):
     """Answers an utterance."""
 
@@ -36,6 +132,9 @@ class Responder(Protocol):
         """Yield the answer piece by piece; joined, the pieces are the whole answer, spaces included.
 
         Closing the generator stops the engine.
+
+        Raises:
+            AgentError, EngineFailed: the engine cannot answer; what was yielded so far stands.
         """
         ...
 

@@ -154,7 +154,7 @@ class Preparation:
                     # A safe fallback may name a helpline too.
                     spoken = for_speech(safe) if answer.is_crisis or safe != sentence else safe
                     has_voice = has_voice and await self._speak(answer, (safe, spoken), style=style, sounding=sounding)
-        except AgentError as trouble:
+        except (AgentError, StreamingError) as trouble:
             await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
             answer.spoken.finish()

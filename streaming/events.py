@@ -103,7 +103,8 @@ class Transcript:
 
     `nbest` is sorted by falling `logp`, distinct after normalisation, empty when nothing was recognised. A partial
     (`is_final` False) holds one hypothesis: its first `n_stable` words never change again within the utterance, what
-    follows is a guess. The final is authoritative. Dropped.
+    follows is a guess. The final is authoritative. `language` is the code of what was recognised ("en"), None when the
+    engine does not tell. Dropped.
     """
 
     utterance: int
@@ -112,6 +113,7 @@ class Transcript:
     is_final: bool
     nbest: tuple[Hypothesis, ...]
     n_stable: int = 0
+    language: str | None = None
 
     @property
     def text(self) -> str:

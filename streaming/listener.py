@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from .audio import SAMPLE_RATE
-from .errors import EngineFailed
+from .errors import EngineFailed, Superseded
 from .events import (
     Acoustics,
     EngineTrouble,
@@ -196,8 +196,11 @@ class _Speech:
                     self._stages.transcriber.partial(),
                 )
         if self._asked is not None and self._heard_s + 1e-9 >= self._asked[0]:
-            partial = self._collect(self._asked[1], out, engine=self._stages.transcriber.name)
-            self._asked = None
+            asked, self._asked = self._asked[1], None
+            try:
+                partial = self._collect(asked, out, engine=self._stages.transcriber.name)
+            except Superseded:
+                return skipped + 1
             if partial is not None and partial.nbest:
                 self._n_revisions += 1
                 out.append(replace(partial, revision=self._n_revisions))
@@ -250,7 +253,7 @@ class _Speech:
             transcript=transcript,
             prosody=prosody,
             samples=self._sound()[:n_voice],
-            language=self._settings.language,
+            language=transcript.language or self._settings.language,
             cross_wer=cross_wer(transcript.nbest),
         )
 
@@ -271,6 +274,8 @@ class _Speech:
     def _collect(self, pending: Pending[T], out: list[ListenerEvent], *, engine: str) -> T | None:
         try:
             return pending.result()
+        except Superseded:
+            raise
         except EngineFailed as trouble:
             at_s = self._start_s + self._heard_s
             out.append(EngineTrouble(utterance=self._utterance, at_s=at_s, engine=engine, message=str(trouble)))

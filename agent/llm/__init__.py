@@ -1,0 +1,1 @@
+"""What language models are asked and what they answer; pure. Adapters live in `agent.backends.llm`."""
