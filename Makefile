@@ -34,6 +34,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Attune and its checks (a few minutes, once)"
 	@$(PIP) --editable '.[dev]'
+	@.ci/llama-cpp $(VENV)
 	@touch $@ $(VENV)/.core
 
 clean:
