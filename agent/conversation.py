@@ -1,15 +1,17 @@
-"""The window of a conversation: what was said, expressed and answered so far. Pure; knows no engine and no storage."""
+"""What was said, expressed and answered so far in one session. Pure; knows no engine and no storage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .llm.prefix import slide
+
 if TYPE_CHECKING:
     from .events import Turn
 
-WINDOW = 25
-"""Turns kept in view; the whole conversation is in the turn log."""
+KEPT = 100
+"""Turns held in memory; the whole conversation is in the turn log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +21,27 @@ class Conversation:
     Attributes:
         session: id of the session, as in the turn log.
         locale: BCP 47 tag such as "en-US"; picks the helpline of the crisis check.
+        n_left: turns that were said before `turns` and are not held any more.
     """
 
     session: str
     locale: str = "en"
     turns: tuple[Turn, ...] = ()
+    n_left: int = 0
 
-    def with_turn(self, turn: Turn, *, window: int = WINDOW) -> Conversation:
-        """Return the conversation with `turn` at its end and the oldest beyond `window` gone."""
-        return replace(self, turns=(*self.turns, turn)[-window:])
+    def with_turn(self, turn: Turn) -> Conversation:
+        """Return the conversation with `turn` at its end and the oldest beyond `KEPT` gone."""
+        turns = (*self.turns, turn)
+        n_gone = max(0, len(turns) - KEPT)
+        return replace(self, turns=turns[n_gone:], n_left=self.n_left + n_gone)
+
+    def recent(self, window: int, *, block: int | None = None) -> tuple[Turn, ...]:
+        """Return at most the last `window` turns, oldest first.
+
+        The oldest leave in blocks (`agent.llm.prefix.slide`), so that what a model has in its cache goes on holding;
+        a `block` of 1 gives exactly the last `window`. A window of 0 is empty.
+        """
+        if window == 0:
+            return ()
+        first = slide(self.n_left + len(self.turns), window=window, block=block)
+        return self.turns[max(0, first - self.n_left) :]

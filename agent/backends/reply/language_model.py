@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from streaming.errors import ContextOverflow, EngineFailed
 
-from ...llm.prefix import slide
 from ...llm.values import Decoding
 from ...reply.prompt import reply_prompt
 
@@ -59,7 +58,7 @@ class LanguageModelResponder:
         Raises:
             EngineFailed: the model cannot answer, or wrote nothing.
         """
-        turns = conversation.turns[slide(len(conversation.turns), window=self._settings.window) :]
+        turns = conversation.recent(self._settings.window)
         while True:
             try:
                 async with aclosing(self._written(reply_prompt(utterance, estimate, turns), conversation)) as pieces:
@@ -79,7 +78,7 @@ class LanguageModelResponder:
             temperature=self._settings.temperature,
             top_p=self._settings.top_p,
             # The same conversation gets the same answers, live and replayed.
-            seed=len(conversation.turns),
+            seed=conversation.n_left + len(conversation.turns),
         )
         is_empty = True
         async with aclosing(self._model.stream(prompt, decoding, conversation=conversation.session)) as pieces:
