@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from .nbest import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +20,13 @@ class StabilitySettings:
     Attributes:
         n_agree: how many partials in a row must begin with the same words, at least 1.
         hold_back_s: words that end this near the newest sound stay a guess.
+        normalised: compare words without case and punctuation, and know promised words again by what they say before
+            by when they were said; for engines that write punctuation and whose word times wander.
     """
 
     n_agree: int = 3
     hold_back_s: float = 0.3
+    normalised: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -68,14 +73,32 @@ class StablePrefix:
         if not self._stable:
             return tuple(words)
         edge_s = self._stable[-1].end_s
+        if self._settings.normalised and self._begins_as_promised(words):
+            return tuple(_not_before(word, edge_s) for word in words[len(self._stable) :])
         return tuple(word for word in words if (word.start_s + word.end_s) / 2 > edge_s)
+
+    def _begins_as_promised(self, words: Sequence[Word]) -> bool:
+        return len(words) >= len(self._stable) and all(
+            self._said(word) == self._said(stable) for word, stable in zip(words, self._stable, strict=False)
+        )
+
+    def _said(self, word: Word) -> str:
+        """Return what words are compared by; a word of marks only stays as it is."""
+        return (normalise(word.text) or word.text) if self._settings.normalised else word.text
 
     def _n_agreed(self, tail: Sequence[Word], before_s: float) -> int:
         """Return how many words of `tail` every recent partial has in the same place and that end before `before_s`."""
-        tails = [[word.text for word in self._after_stable(words)] for words in self._recent]
+        tails = [[self._said(word) for word in self._after_stable(words)] for words in self._recent]
         n_agreed = 0
         for i, word in enumerate(tail):
-            if word.end_s > before_s or any(len(other) <= i or other[i] != word.text for other in tails):
+            if word.end_s > before_s or any(len(other) <= i or other[i] != self._said(word) for other in tails):
                 break
             n_agreed = i + 1
         return n_agreed
+
+
+def _not_before(word: Word, edge_s: float) -> Word:
+    """Return the word, moved behind `edge_s` where it lies before."""
+    if word.start_s >= edge_s:
+        return word
+    return replace(word, start_s=edge_s, end_s=max(edge_s, word.end_s))

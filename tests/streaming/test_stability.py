@@ -71,6 +71,51 @@ def test_shown_words_are_in_order_of_time(partials: list[str]):
         assert [word.start_s for word in shown] == sorted(word.start_s for word in shown)
 
 
+NORMALISED = StabilitySettings(n_agree=2, hold_back_s=0.0, normalised=True)
+
+
+def test_case_and_punctuation_do_not_block_agreement_where_they_do_not_count():
+    prefix = StablePrefix(NORMALISED)
+    prefix.feed(words("So, i am"), heard_s=9)
+    prefix.feed(words("so I am."), heard_s=9)
+    assert texts(prefix.stable) == "so I am."
+    exact = StablePrefix(StabilitySettings(n_agree=2, hold_back_s=0.0))
+    exact.feed(words("So, i am"), heard_s=9)
+    exact.feed(words("so I am."), heard_s=9)
+    assert texts(exact.stable) == ""
+
+
+def test_promised_words_are_known_again_though_their_times_wander():
+    prefix = StablePrefix(NORMALISED)
+    for _ in range(2):
+        prefix.feed(words("i am so"), heard_s=9)
+    shown = prefix.feed(words("I am so, happy", each_s=0.5), heard_s=9)
+    assert texts(shown) == "i am so happy"
+    assert [word.start_s for word in shown] == sorted(word.start_s for word in shown)
+
+
+def test_words_of_marks_only_are_compared_as_they_are():
+    prefix = StablePrefix(NORMALISED)
+    prefix.feed(words("a - b"), heard_s=9)
+    prefix.feed(words("a ? b"), heard_s=9)
+    assert texts(prefix.stable) == "a"
+
+
+@given(PARTIALS, st.integers(1, 3), st.sampled_from([0.0, 0.3]), st.lists(st.sampled_from([0.2, 0.3, 0.45])))
+def test_stable_words_are_only_ever_added_when_normalised(
+    partials: list[str], n_agree: int, hold_back_s: float, paces: list[float]
+):
+    settings = StabilitySettings(n_agree=n_agree, hold_back_s=hold_back_s, normalised=True)
+    prefix, before = StablePrefix(settings), tuple[Word, ...]()
+    for i, partial in enumerate(partials):
+        said = partial.upper() if i % 2 else partial
+        shown = prefix.feed(words(said, each_s=paces[i] if i < len(paces) else 0.3), heard_s=0.3 * i)
+        assert prefix.stable[: len(before)] == before
+        assert shown[: len(prefix.stable)] == prefix.stable
+        assert [word.start_s for word in shown] == sorted(word.start_s for word in shown)
+        before = prefix.stable
+
+
 @pytest.mark.parametrize("wrong", [{"n_agree": 0}, {"hold_back_s": -0.1}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]):
     with pytest.raises(ValueError, match="expected"):
