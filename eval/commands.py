@@ -10,7 +10,8 @@ import typer
 
 from agent.cli.boundary import run_command
 
-from .bench import line, prosody, transcribe, vad
+from .bench import cache, labels, line, prosody, scheduler, transcribe, vad
+from .bench.models import Engine
 from .errors import EvalError
 from .training.fit import fit_emotion
 
@@ -28,6 +29,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(bench_app, name="bench")
 
 Folder = Path | None
+LOAD = scheduler.Load()
 WEIGHTS = Path(str(importlib.resources.files("agent"))) / "backends" / "emotion" / "weights"
 
 
@@ -82,6 +84,54 @@ def bench_transcribe(
 ) -> None:
     """Word error rates of the 1-best and the oracle of the 10-best, beside the engine's own."""
     typer.echo(transcribe.table(transcribe.measure(data)))
+
+
+@bench_app.command("scheduler")
+def bench_scheduler(  # noqa: PLR0913 - a command's options are its parameters
+    *,
+    data: Annotated[Folder, typer.Option(metavar="DIR", help="Recordings; without it flite voices sentences.")] = None,
+    model: Annotated[
+        Folder, typer.Option(metavar="DIR", help="A Whisper model in CTranslate2; without it random weights.")
+    ] = None,
+    size: Annotated[scheduler.Size, typer.Option(help="Size of the random weights.")] = "tiny",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions at once.")] = LOAD.n_sessions,
+    batch: Annotated[int, typer.Option(min=1, help="Most requests in one call.")] = LOAD.max_batch,
+    pad: Annotated[float, typer.Option(min=1, max=30, metavar="S", help="Length sound is padded to.")] = LOAD.pad_s,
+    threads: Annotated[int, typer.Option(min=1, help="Of the model, on a CPU.")] = LOAD.n_threads,
+) -> None:
+    """Many sessions on one Whisper model: batched by the scheduler beside one call at a time."""
+    load = scheduler.Load(n_sessions=sessions, max_batch=batch, pad_s=pad, n_threads=threads)
+    typer.echo(scheduler.table(scheduler.measure(data, model=model, size=size, device=device, load=load)))
+
+
+EngineOption = Annotated[Engine, typer.Option(help="Which engine runs the model.")]
+ModelOption = Annotated[
+    Folder, typer.Option(metavar="PATH", help="A folder of a model, or a GGUF file; without it random weights.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+@bench_app.command("labels")
+def bench_labels(
+    *,
+    engine: EngineOption = "transformers",
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """A distribution over labels beside generating an answer and reading the label off it, warm and cold."""
+    typer.echo(labels.table(labels.measure(engine=engine, model=model, device=device)))
+
+
+@bench_app.command("cache")
+def bench_cache(
+    *,
+    engine: EngineOption = "transformers",
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Share of prompt tokens that come from the cache while a window of 25 turns moves on, and what it saves."""
+    typer.echo(cache.table(cache.measure(engine=engine, model=model, device=device)))
 
 
 def run() -> None:

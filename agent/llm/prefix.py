@@ -11,17 +11,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many tokens two sequences have in common at their beginnings."""
-    n = min(len(one), len(other))
-    differs = np.asarray(one[:n], dtype=np.int64) != np.asarray(other[:n], dtype=np.int64)
-    return int(differs.argmax()) if differs.any() else n
+    mine, theirs = list(one), list(other)  # lists compare fast, and only with lists
+    low, high = 0, min(len(mine), len(theirs))
+    if mine[:high] == theirs[:high]:
+        return high
+    while high - low > 1:  # alike up to `low`, not up to `high`
+        middle = (low + high) // 2
+        if mine[low:middle] == theirs[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def slide(n_turns: int, *, window: int, block: int | None = None) -> int:

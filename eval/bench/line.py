@@ -14,6 +14,7 @@ import anyio
 import numpy as np
 
 from agent.assembly import Audience, Talk, converse
+from agent.backends.choose import embedded_engines
 from agent.config import Config
 from agent.events import EmotionEstimate, Metrics
 from streaming.audio import FRAME, SAMPLE_RATE, Blocks, silence
@@ -139,7 +140,8 @@ def _spread(values: Sequence[float]) -> str:
 async def _converse(sounds: Sequence[Samples], watch: _Watch, config: Config) -> None:
     audience = Audience(tell=watch.tell, level=lambda _: None, note=lambda _: None)
     talk = Talk(is_live=False, keeps=False, session="bench")
-    await converse(_paced(sounds, watch), config=config, talk=talk, audience=audience)
+    with embedded_engines() as engines:
+        await converse(_paced(sounds, watch), engines=engines, config=config, talk=talk, audience=audience)
 
 
 async def _paced(sounds: Sequence[Samples], watch: _Watch) -> AsyncIterator[Sound]:

@@ -58,7 +58,7 @@ def evaluate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         ((), ("fit", "bench", "signature")),
         (("fit",), ("emotion",)),
         (("fit", "emotion"), ("--goemotions", "--emodb", "--meld", "--out", "Same data, same bytes")),
-        (("bench",), ("line", "prosody", "vad", "transcribe")),
+        (("bench",), ("line", "prosody", "vad", "transcribe", "scheduler")),
         (("bench", "line"), ("--data", "flite")),
         (("bench", "prosody"), ("--data", "Praat")),
         (("bench", "vad"), ("--data", "hand labels")),
