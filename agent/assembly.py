@@ -15,7 +15,6 @@ from streaming.errors import DeviceUnavailable
 from streaming.pipeline import listen
 from streaming.sources import LiveSource
 
-from .backends.emotion.embedded import EmbeddedRecognizer
 from .backends.reply.reflective import ReflectiveResponder
 from .backends.tts.choose import choose_speech
 from .conversation import Conversation
@@ -29,9 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
+    from streaming.backends.choose import Transcribers
+    from streaming.listener import Listener
     from streaming.pipeline import Heard
     from streaming.sources import Sound
 
+    from .backends.choose import ProfileEngines
     from .config import Config
     from .events import SessionEvent
     from .loudspeaker import Sink
@@ -64,24 +66,29 @@ class Audience:
     note: Callable[[str], None]
 
 
-async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, audience: Audience) -> None:
-    """Hold one conversation until `source` ends.
+async def converse(
+    source: AsyncIterable[Sound], *, engines: ProfileEngines, config: Config, talk: Talk, audience: Audience
+) -> None:
+    """Hold one conversation until `source` ends. The engines stay loaded: others may share them.
 
     Raises:
         StreamingError, AgentError: the source, or the turn log, cannot be used.
     """
-    place = helpline(config.locale, read_helplines(config.helplines))
+    settings = _settings(config, talk)
     async with AsyncExitStack() as stack:
-        listener = await anyio.to_thread.run_sync(embedded_listener)
+        listener = await anyio.to_thread.run_sync(listener_of, engines.transcribers)
         stack.callback(listener.close)
-        speech = choose_speech(config.voice if talk.speaks else "none")
-        if speech.name == "none" and talk.speaks and config.voice != "none":
+        speech = _speech(engines, config, talk)
+        if speech.name == "none" and talk.speaks and config.voice != "none" and engines.speech is None:
             audience.note("no voice on PATH, answers are written only: install flite or espeak-ng")
         sink = _sink(talk, speech, audience.note)
         stack.callback(sink.close)
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
         # Also where nothing is kept an id of its own: it seeds the choice of words.
         session_id = talk.session or uuid4().hex[:12]
+        if engines.language_model is not None:
+            # The model lives on with other conversations; what it keeps of this one goes.
+            stack.callback(engines.language_model.forget, session_id)
         if log is not None:
             await log.start_session(
                 session_id,
@@ -92,20 +99,48 @@ async def converse(source: AsyncIterable[Sound], *, config: Config, talk: Talk, 
             )
         session = Session(
             Conversation(session=session_id, locale=config.locale),
-            engines=Engines(recognizer=EmbeddedRecognizer(), responder=ReflectiveResponder(), speech=speech, log=log),
+            engines=Engines(
+                recognizer=engines.recognizer,
+                responder=engines.responder,
+                speech=speech,
+                log=log,
+                stand_in=ReflectiveResponder(),
+            ),
             sink=sink,
             tell=audience.tell,
-            settings=SessionSettings(
-                emotion=config.emotion,
-                lockstep=not talk.is_live,
-                half_duplex=talk.is_live and config.duplex == "half",
-                place=place,
-            ),
+            settings=settings,
         )
         # How far a live source is ahead tells the listener to hurry.
         backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
         heard = listen(aiter(source), listener, gate=session.gate, backlog_s=backlog_s)
         await session.run(_watched(heard, audience.level))
+
+
+def _settings(config: Config, talk: Talk) -> SessionSettings:
+    return SessionSettings(
+        emotion=config.emotion,
+        lockstep=not talk.is_live,
+        half_duplex=talk.is_live and config.duplex == "half",
+        place=helpline(config.locale, read_helplines(config.helplines)),
+    )
+
+
+def listener_of(transcribers: Transcribers | None) -> Listener:
+    """Return a listener for one speaker, with the embedded engine unless another one is loaded.
+
+    Raises:
+        EngineFailed: an engine does not start.
+    """
+    return embedded_listener() if transcribers is None else embedded_listener(transcriber=transcribers.open)
+
+
+def _speech(engines: ProfileEngines, config: Config, talk: Talk) -> Speech:
+    """Return who speaks: nobody, the voice that the settings name, or that of the profile."""
+    if not talk.speaks:
+        return choose_speech("none")
+    if config.voice != "auto" or engines.speech is None:
+        return choose_speech(config.voice)
+    return engines.speech
 
 
 def session_of_files(paths: Iterable[Path]) -> str:

@@ -10,14 +10,17 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from .errors import ConfigInvalid
 from .events import EmotionSource
+from .profiles import read_profiles, shipped_profiles
 from .turnlog import default_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .profiles import Profile
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "duplex": ("half", "full"),
@@ -25,6 +28,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "voice": ("auto", "flite", "espeak", "none"),
 }
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def config_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the settings lie, or would lie."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("ATTUNE_CONFIG")
+    return Path(named) if named else _config_home(environ) / "config.toml"
 
 
 def _config_home(environ: Mapping[str, str]) -> Path:
@@ -46,6 +56,8 @@ class Config:
         voice: which engine speaks; "auto" takes the best on PATH, "none" writes only.
         database: where turns are kept.
         helplines: TOML in the format of `agent/safety/helplines.toml`; its places go over the shipped ones.
+        profile: which engines are used; None takes the best profile that is here as a whole.
+        profiles: what there is to choose from, the user's own (tables `[profiles.NAME]` of the file) among them.
     """
 
     locale: str = "en-US"
@@ -54,6 +66,8 @@ class Config:
     voice: str = "auto"
     database: Path = field(default_factory=lambda: default_path(os.environ))
     helplines: Path | None = None
+    profile: str | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=shipped_profiles)
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -62,6 +76,8 @@ class Config:
                 raise ConfigInvalid(f"{name} is {value!r}, expected one of {', '.join(choices)}")
         if not _LOCALE.fullmatch(self.locale):
             raise ConfigInvalid(f"locale is {self.locale!r}, expected a tag such as en-US")
+        if self.profile is not None and self.profile not in self.profiles:
+            raise ConfigInvalid(f"profile is {self.profile!r}, expected one of {', '.join(self.profiles)}")
 
 
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
@@ -71,14 +87,15 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         ConfigInvalid: the file is not TOML, holds an unknown key or a value that makes no sense.
     """
     environ = os.environ if environ is None else environ
-    named = environ.get("ATTUNE_CONFIG")
-    path = Path(named) if named else _config_home(environ) / "config.toml"
-    found = _read(path) if named or path.is_file() else {}
+    path = config_path(environ)
+    found = _read(path) if environ.get("ATTUNE_CONFIG") or path.is_file() else {}
+    profiles = _profiles(found.pop("profiles", {}), where=path)
     if locale := environ.get("ATTUNE_LOCALE"):
         found["locale"] = locale
     if environ.get("ATTUNE_DATABASE"):
         found["database"] = default_path(environ)
-    return with_options(Config(database=default_path(environ)), found, where=str(path))
+    config = Config(database=default_path(environ), profiles=profiles)
+    return with_options(config, found, where=str(path))
 
 
 def with_options(config: Config, options: Mapping[str, Any], *, where: str = "the command line") -> Config:
@@ -87,7 +104,7 @@ def with_options(config: Config, options: Mapping[str, Any], *, where: str = "th
     Raises:
         ConfigInvalid: an unknown key, or a value of the wrong type or not among the choices.
     """
-    known = {f.name for f in fields(Config)}
+    known = {f.name for f in fields(Config)} - {"profiles"}
     given = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(set(given) - known):
         raise ConfigInvalid(f"{where} sets {', '.join(unknown)}, expected only {', '.join(sorted(known))}")
@@ -97,6 +114,15 @@ def with_options(config: Config, options: Mapping[str, Any], *, where: str = "th
     for name in {"database", "helplines"} & set(given):
         given[name] = Path(given[name]).expanduser()
     return replace(config, **given)
+
+
+def _profiles(tables: object, *, where: Path) -> Mapping[str, Profile]:
+    if not isinstance(tables, dict):
+        raise ConfigInvalid(f"{where} sets profiles to {tables!r}, expected tables such as [profiles.mine]")
+    try:
+        return read_profiles(cast("dict[str, Any]", tables))
+    except ConfigInvalid as trouble:
+        raise ConfigInvalid(f"{where}: {trouble}") from trouble
 
 
 def _read(path: Path) -> dict[str, Any]:

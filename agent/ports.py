@@ -134,7 +134,7 @@ class Responder(Protocol):
         Closing the generator stops the engine.
 
         Raises:
-            AgentError, EngineFailed: the engine cannot answer; what was yielded so far stands.
+            AgentError, EngineFailed: the engine cannot answer; the sentences that were whole by then stand.
         """
         ...
 

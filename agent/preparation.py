@@ -41,12 +41,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """What a session speaks and thinks with; without a log nothing is kept."""
+    """What a session speaks and thinks with; without a log nothing is kept.
+
+    `stand_in` answers where the responder fails before its first word: nobody is to meet silence.
+    """
 
     recognizer: EmotionRecognizer
     responder: Responder
     speech: Speech
     log: TurnLog | None = None
+    stand_in: Responder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,9 @@ class Preparation:
                 await self._await_estimate(answer, conversation, revision=revision, tasks=tasks)
                 words = self._words(answer, conversation, danger)
                 await self._say_all(answer, words, locale=conversation.locale, sounding=sounding)
+                if not answer.text and self._engines.stand_in is not None:
+                    words = self._engines.stand_in.respond(answer.utterance, answer.estimate, conversation)
+                    await self._say_all(answer, words, locale=conversation.locale, sounding=sounding)
                 answer.is_complete = True
         finally:
             answer.done.set()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streaming.events import Samples
+    from tests.openai_server import OpenAiServer
 
 HOMES = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
@@ -96,3 +97,12 @@ def write_wav() -> Callable[[Path, Samples], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def openai_server() -> Iterator[OpenAiServer]:
+    """A server that speaks the OpenAI protocol, well or badly on command (see `tests.openai_server`)."""
+    from tests.openai_server import OpenAiServer  # noqa: PLC0415 - most tests do without it
+
+    with OpenAiServer() as server:
+        yield server

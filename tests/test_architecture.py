@@ -22,12 +22,13 @@ IMPURE = (
     "sounddevice subprocess threading time torch transformers"
 )
 PURE_STREAMING = (
-    "acoustics baseline candidates describe endpoint errors events lattice listener measures nbest pitch ports prosody "
-    "rhythm segmenter spectrum stability stretches"
+    "acoustics baseline batching candidates ctc ctc_alignment ctc_beam describe endpoint ensemble errors events "
+    "hallucination languages lattice listener measures nbest pitch ports prosody remote/breaker remote/complaints "
+    "remote/retry remote/sse rhythm rover segmenter spectrum stability stretches wav"
 )
 PURE_AGENT = (
-    "bargein conversation distribution duplex errors events expression floor labels llm/values overlap phrases playback "
-    "ports sentences topics"
+    "bargein conversation distribution duplex errors events expression floor labels llm/grammar llm/json_shape "
+    "llm/labels llm/prefix llm/stopping llm/template llm/values overlap phrases playback ports sentences topics"
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.

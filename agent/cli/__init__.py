@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from . import annotate, doctor, history, listen, talk
+from . import annotate, doctor, history, listen, models, setup, talk
 from .boundary import run_command
 
 app = typer.Typer(
     name="attune",
-    help="A voice agent that hears how you feel. Start with `attune talk`, or `attune demo` without a microphone.",
+    help="A voice agent that hears how you feel. Start with `attune talk`, or `attune demo` without a microphone. "
+    "For stronger engines: `attune setup`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,6 +22,8 @@ app.command("demo")(talk.demo)
 app.command("segment")(listen.segment)
 app.command("transcribe")(listen.transcribe)
 app.command("emotion")(annotate.emotion)
+app.command("setup")(setup.setup)
+app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.add_typer(history.app, name="history")
 

@@ -28,6 +28,9 @@ class InputInvalid(AgentError):
 
 def root_cause(trouble: BaseException) -> BaseException:
     """Return what really went wrong inside a group of errors: the first of ours, else the first."""
+    if isinstance(trouble, SystemExit) and isinstance(trouble.__context__, BrokenPipeError):
+        # So rich and typer leave when the reader has gone.
+        return trouble.__context__
     if not isinstance(trouble, BaseExceptionGroup):
         return trouble
     group = cast("BaseExceptionGroup[BaseException]", trouble)
@@ -68,10 +71,10 @@ def run_command(command: Callable[[], object], *, program: str, input_errors: tu
     try:
         command()
     except SystemExit as left:
-        # Typer leaves with 1 when the reader has gone.
-        if isinstance(left.__context__, BrokenPipeError):
-            _leave(left.__context__, 0, program=program)
-        raise
+        cause = root_cause(left)
+        if cause is left:
+            raise
+        _leave(cause, 0, program=program)
     except (Exception, BaseExceptionGroup, KeyboardInterrupt) as trouble:
         cause = root_cause(trouble)
         code = INPUT if isinstance(cause, input_errors) else exit_code(cause)

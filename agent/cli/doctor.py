@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -15,17 +14,25 @@ from rich.text import Text
 
 from streaming.backends.silero import model_path
 from streaming.errors import StreamingError
+from streaming.hardware import detect
 from streaming.microphone import input_devices
 
 from ..backends.emotion.embedded import EmbeddedRecognizer
 from ..backends.tts.choose import choose_speech
-from ..config import load_config
+from ..config import Config, load_config
 from ..errors import AgentError
 from ..history import reading
 from ..loudspeaker import output_devices
+from ..models import user_store
+from ..profiles import gaps, take
+from .servers import trouble_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from streaming.hardware import Hardware
+
+    from ..profiles import Profile
 
 PACKAGES = (
     "numpy",
@@ -48,7 +55,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Look at this machine: what is there, what would be used, what is missing and how to get it."""
+    """Look at this machine: what is there, which profile would be used and why, what is missing and how to get it."""
     table = Table("", "what", "found", box=None)
     for finding in findings():
         mark = Text("ok", style="green") if finding.ok else Text("--", style="yellow")
@@ -60,17 +67,40 @@ def findings() -> Iterator[Finding]:
     """Yield what there is, in the order of the line."""
     version = importlib.metadata.version("attune")
     yield Finding(what="Attune", ok=True, said=f"{version}, Python {platform.python_version()}, {platform.machine()}")
-    yield Finding(what="processor", ok=True, said=f"{os.cpu_count()} cores")
+    hardware = detect()
+    yield Finding(what="hardware", ok=True, said=str(hardware))
     yield _tried("settings", _settings)
     yield _tried("microphone", lambda: _first(input_devices()))
     yield _tried("loudspeaker", lambda: _first(output_devices()))
     for package in PACKAGES:
         yield _package(package)
     yield _tried("voice activity", lambda: f"webrtcvad, level and Silero ({model_path().name})")
-    yield Finding(what="transcriber", ok=True, said="pocketsphinx, its US-English model")
     yield _tried("emotion", _emotion)
     yield _tried("voice", _voice)
     yield _tried("turn log", _turn_log)
+    yield from _profiles(hardware)
+
+
+def _profiles(hardware: Hardware) -> Iterator[Finding]:
+    """Yield each profile with what it lacks, then the one that would be used and why."""
+    try:
+        config = load_config()
+    except AgentError:
+        # It was told of under "settings".
+        config = Config()
+    for profile in config.profiles.values():
+        yield _profile(profile, hardware)
+    taken = take(config.profile, profiles=config.profiles, store=user_store(), hardware=lambda: hardware)
+    engines = ", ".join(f"{port} {choice}" for port, choice in taken.profile.choices())
+    yield Finding(what="would be used", ok=True, said=f"{taken.profile.name}, because {taken.reason}: {engines}")
+
+
+def _profile(profile: Profile, hardware: Hardware) -> Finding:
+    missing = [str(gap) for gap in gaps(profile, store=user_store(), hardware=lambda: hardware)]
+    missing += trouble_with(profile)
+    slow = profile.wants.lacking(hardware)
+    said = "; ".join(missing) or "usable" + (f", but may be slow: {'; '.join(slow)}" if slow else "")
+    return Finding(what=f"profile {profile.name}", ok=not missing, said=said)
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:
@@ -90,7 +120,10 @@ _MISSING = {
 
 def _settings() -> str:
     config = load_config()
-    return f"locale {config.locale}, duplex {config.duplex}, emotion {config.emotion}, voice {config.voice}"
+    return (
+        f"locale {config.locale}, duplex {config.duplex}, emotion {config.emotion}, voice {config.voice}, "
+        f"profile {config.profile or 'not named'}"
+    )
 
 
 def _first(names: list[str]) -> str:

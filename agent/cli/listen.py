@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from streaming.backends.embedded import embedded_listener
 from streaming.backends.voice_activity import FusedActivity
 from streaming.events import SpeechEnded, Transcript
 from streaming.files import AudioFile
 from streaming.segmenter import Segmenter
 from streaming.stretches import stretches
 
+from ..assembly import listener_of
+from ..config import load_config, with_options
 from ..jsonl import transcript_record
+from .engines import Fallback, ProfileName, chosen, loaded_transcribers
 
 AudioPath = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file of any common format.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
@@ -36,9 +38,14 @@ def segment(
         _warn(audio)
 
 
-def transcribe(file: AudioPath, as_json: AsJson = False) -> None:
+def transcribe(
+    file: AudioPath, as_json: AsJson = False, profile: ProfileName = None, fallback: Fallback = False
+) -> None:
     """Print what is said, utterance by utterance; with --json the 10-best with scores and word times."""
-    with AudioFile(file) as audio, closing(embedded_listener()) as listener:
+    with ExitStack() as stack:
+        audio = stack.enter_context(AudioFile(file))
+        use = chosen(with_options(load_config(), {"profile": profile}), falls_back=fallback, only=("transcriber",))
+        listener = stack.enter_context(closing(listener_of(stack.enter_context(loaded_transcribers(use)))))
         for block in audio:
             _print_finals(listener.feed(block), as_json=as_json)
         _print_finals(listener.flush(), as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,8 @@ from streaming.sources import Pace, from_file
 from ..assembly import Audience, Talk, converse, session_of_files
 from ..config import load_config, with_options
 from ..jsonl import to_line
+from ..profiles import PORTS
+from .engines import Fallback, ProfileName, chosen, loaded, note
 from .view import TalkView
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from streaming.sources import Sound
 
+    from ..backends.choose import ProfileEngines
     from ..config import Config
     from ..events import SessionEvent
 
@@ -40,18 +44,30 @@ GAP_S = 1.0
 PANEL = "Settings (also in config.toml)"
 
 
-def start() -> None:
-    """Talk by microphone where there is one; else play the recorded demo through the same loop."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """How a conversation is shown and what stands behind it."""
+
+    engines: ProfileEngines
+    line: str
+    as_json: bool = False
+
+
+def start(profile: ProfileName = None, fallback: Fallback = False) -> None:
+    """Talk by microphone where there is one; else play the recorded demo through the same loop.
+
+    Uses the profile of your settings, else the best one of which all is here; `attune setup` gets a better one.
+    """
     try:
         devices = input_devices()
     except DeviceUnavailable as trouble:
         typer.echo(f"{trouble}", err=True)
         devices = []
     if devices:
-        talk()
+        talk(profile=profile, fallback=fallback)
     else:
         typer.echo("no microphone here: playing a recorded conversation through the live loop instead", err=True)
-        demo()
+        demo(profile=profile, fallback=fallback)
 
 
 def talk(
@@ -80,47 +96,61 @@ def talk(
     helplines: Annotated[
         Path | None, typer.Option(help="Your own crisis lines (TOML), over the shipped ones.", rich_help_panel=PANEL)
     ] = None,
+    profile: ProfileName = None,
+    fallback: Fallback = False,
 ) -> None:
     """Talk, and see your words, the feeling in them and an answer. Stop with Ctrl-C."""
-    given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale}
-    given |= {"database": database, "helplines": helplines}
-    config = with_options(load_config(), given)
-    if audio:
-        for path in audio:
-            # A file that cannot be read is told of before anything is started or kept.
-            AudioFile(path).close()
-        plan = Talk(is_live=False, speaks=not no_speech, keeps=not no_history, session=session_of_files(audio))
-        source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms)
-        anyio.run(lambda: _converse_on_screen(source, config=config, talk=plan, as_json=as_json))
-    else:
-        plan = Talk(is_live=True, speaks=not no_speech, keeps=not no_history)
+    given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale, "profile": profile}
+    config = with_options(load_config(), given | {"database": database, "helplines": helplines})
+    use = chosen(config, falls_back=fallback, only=set(PORTS) - ({"voice"} if no_speech else set()))
+    session = _session_of(audio) if audio else None
+    plan = Talk(is_live=not audio, speaks=not no_speech, keeps=not no_history, session=session)
+    with loaded(use) as engines:
+        screen = Screen(engines=engines, line=use.line, as_json=as_json)
+        if audio:
+            source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms)
+            anyio.run(lambda: _converse_on_screen(source, config=config, talk=plan, screen=screen))
+            return
         # Ctrl-C is how a conversation ends; the session has saved what there was.
         with suppress(KeyboardInterrupt):
-            anyio.run(lambda: _by_microphone(device, config=config, talk=plan, as_json=as_json))
+            anyio.run(lambda: _by_microphone(device, config=config, talk=plan, screen=screen))
+
+
+def _session_of(audio: Sequence[Path]) -> str:
+    for path in audio:
+        # A file that cannot be read is told of before anything is started or kept.
+        AudioFile(path).close()
+    return session_of_files(audio)
 
 
 def demo(
     paced: Annotated[bool, typer.Option(help="As fast as it was spoken, or at once.")] = True,
+    profile: ProfileName = None,
+    fallback: Fallback = False,
 ) -> None:
     """Play a recorded conversation through the live loop; nothing of it is kept."""
-    with as_file(files("agent") / "demo" / "conversation.ogg") as recording:
+    config = with_options(load_config(), {"profile": profile})
+    use = chosen(config, falls_back=fallback)
+    with as_file(files("agent") / "demo" / "conversation.ogg") as recording, loaded(use) as engines:
         plan = Talk(is_live=False, keeps=False, session="demo")
         source = _files([recording], paced=paced)
-        anyio.run(lambda: _converse_on_screen(source, config=load_config(), talk=plan, as_json=False))
+        screen = Screen(engines=engines, line=use.line)
+        anyio.run(lambda: _converse_on_screen(source, config=config, talk=plan, screen=screen))
 
 
-async def _by_microphone(device: str | None, *, config: Config, talk: Talk, as_json: bool) -> None:
-    chosen = int(device) if device is not None and device.isdigit() else device
-    async with microphone(chosen) as source:
-        await _converse_on_screen(source, config=config, talk=talk, as_json=as_json)
+async def _by_microphone(device: str | None, *, config: Config, talk: Talk, screen: Screen) -> None:
+    named = int(device) if device is not None and device.isdigit() else device
+    async with microphone(named) as source:
+        await _converse_on_screen(source, config=config, talk=talk, screen=screen)
 
 
-async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, talk: Talk, as_json: bool) -> None:
-    if as_json:
-        await converse(source, config=config, talk=talk, audience=_json_audience())
+async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, talk: Talk, screen: Screen) -> None:
+    if screen.as_json:
+        await converse(source, engines=screen.engines, config=config, talk=talk, audience=_json_audience())
         return
     console = Console(highlight=False)
     console.print(NOTICE, style="dim")
+    console.print(screen.line, style="dim")
     view = TalkView(console.print, hint=_hint(config, talk))
     live = Live(get_renderable=view.render, console=console, refresh_per_second=12, transient=True)
 
@@ -130,8 +160,9 @@ async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, t
     def level(level_db: float) -> None:
         view.level_db = level_db
 
+    audience = Audience(tell=tell, level=level, note=note)
     with live if console.is_terminal else nullcontext():
-        await converse(source, config=config, talk=talk, audience=Audience(tell=tell, level=level, note=_note))
+        await converse(source, engines=screen.engines, config=config, talk=talk, audience=audience)
 
 
 def _hint(config: Config, talk: Talk) -> str:
@@ -145,11 +176,7 @@ def _json_audience() -> Audience:
         sys.stdout.write(to_line(event) + "\n")
         sys.stdout.flush()
 
-    return Audience(tell=tell, level=lambda _: None, note=_note)
-
-
-def _note(text: str) -> None:
-    typer.echo(f"attune: {text}", err=True)
+    return Audience(tell=tell, level=lambda _: None, note=note)
 
 
 async def _files(paths: Sequence[Path], *, paced: bool) -> AsyncIterator[Sound]:
@@ -158,7 +185,7 @@ async def _files(paths: Sequence[Path], *, paced: bool) -> AsyncIterator[Sound]:
     for index, path in enumerate(paths):
         if index:
             yield silence(round(GAP_S * SAMPLE_RATE))
-        async for sound in from_file(path, pace=pace, warn=_note):
+        async for sound in from_file(path, pace=pace, warn=note):
             yield sound
 
 

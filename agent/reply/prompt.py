@@ -1,4 +1,4 @@
-"""What a language model is told to answer an utterance: persona, the window, the estimate. Pure but for its prompt files.
+"""What a language model is told to answer an utterance: persona, window, estimate. Pure but for its prompt files.
 
 All that is stable comes first and every turn is written the same way for ever, so that the model's cache is used again.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from ..acoustics import AcousticsTracker
 from ..listener import Listener, ListenerSettings, Stages
@@ -12,9 +13,20 @@ from .pocketsphinx import PocketSphinxTranscriber
 from .praat import PraatAnalyst
 from .voice_activity import FusedActivity
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def embedded_listener(settings: ListenerSettings | None = None) -> Listener:
+    from ..ports import Transcriber
+
+
+def embedded_listener(
+    settings: ListenerSettings | None = None, *, transcriber: Callable[[], Transcriber] | None = None
+) -> Listener:
     """Return a listener for one speaker. Its worker processes start now and end with `Listener.close`.
+
+    Args:
+        settings: of the listener.
+        transcriber: opens another engine than the embedded one.
 
     Raises:
         EngineFailed: an engine's package is not installed, or its worker does not start.
@@ -25,7 +37,7 @@ def embedded_listener(settings: ListenerSettings | None = None) -> Listener:
         undo.callback(analyst.close)
         stages = Stages(
             segmenter=segmenter,
-            transcriber=PocketSphinxTranscriber(),
+            transcriber=(transcriber or PocketSphinxTranscriber)(),
             prosody=ProsodyTracker(),
             acoustics=AcousticsTracker(),
             analyst=analyst,

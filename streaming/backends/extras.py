@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import EngineMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
+
+INSTALL: Final[Mapping[str, str]] = {
+    "torch": "pip install --editable '.[torch]'",
+    # Compiled here: what pip makes by itself may die on this very processor.
+    "llama": "bash .ci/llama-cpp",
+    "piper": "pip install --editable '.[piper]'",
+}
+"""How each extra is brought."""
 
 
 def need(module: str, *, extra: str) -> ModuleType:
@@ -21,5 +30,4 @@ def need(module: str, *, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as trouble:
         name = module.partition(".")[0]
-        message = f"{name} cannot be used ({trouble}); install it with: pip install --editable '.[{extra}]'"
-        raise EngineMissing(message) from trouble
+        raise EngineMissing(f"{name} cannot be used ({trouble}); install it with: {INSTALL[extra]}") from trouble

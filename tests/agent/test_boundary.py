@@ -104,6 +104,15 @@ def test_our_tree_is_all_told():
 
 
 GROUPED = "raise ExceptionGroup('g', [error])"
+BY_RICH = """
+        try:
+            try:
+                raise error
+            except OSError:
+                sys.exit(1)
+        except SystemExit as left:
+            raise BaseExceptionGroup('g', [left])
+"""
 BY_TYPER = """
         try:
             raise error
@@ -124,7 +133,9 @@ run_command(command, program="attune")
 """
 
 
-@pytest.mark.parametrize("then", ["raise", GROUPED, BY_TYPER], ids=["bare", "in a group", "by typer"])
+@pytest.mark.parametrize(
+    "then", ["raise", GROUPED, BY_TYPER, BY_RICH], ids=["bare", "in a group", "by typer", "by rich"]
+)
 def test_a_reader_that_has_gone_is_no_error(then: str):
     read_end, write_end = os.pipe()
     os.close(read_end)

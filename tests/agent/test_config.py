@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import Config, load_config, with_options
+from agent.config import Config, config_path, load_config, with_options
 from agent.errors import ConfigInvalid
 
 
@@ -59,3 +59,36 @@ def test_a_setting_that_makes_no_sense_is_told_in_one_line(tmp_path: Path, text:
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path):
     with pytest.raises(ConfigInvalid, match="cannot read"):
         load_config({"ATTUNE_CONFIG": str(tmp_path / "nowhere.toml")})
+
+
+def test_a_profile_is_named_in_the_file_and_may_be_defined_there(tmp_path: Path):
+    text = 'profile = "mine"\n[profiles.mine]\nextends = "cpu"\nvoice = "none"\n'
+    config = load_config(write(tmp_path, text))
+    assert config.profile == "mine"
+    assert config.profiles["mine"].voice.engine == "none"
+    assert list(config.profiles) == ["embedded", "cpu", "gpu", "server", "mine"]
+    assert with_options(config, {"profile": "gpu"}).profile == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('profile = "tpu"', "profile is 'tpu', expected one of embedded, cpu, gpu, server"),
+        ("profile = 1", "expected text"),
+        ("profiles = 1", "expected tables such as"),
+        ("[profiles.mine]\nears = 1", r"attune.toml: profiles.mine sets ears, expected only"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_told_with_the_choices(tmp_path: Path, text: str, told: str):
+    with pytest.raises(ConfigInvalid, match=told):
+        load_config(write(tmp_path, text))
+
+
+def test_profiles_are_no_option():
+    with pytest.raises(ConfigInvalid, match="sets profiles, expected only"):
+        with_options(Config(), {"profiles": "cpu"})
+
+
+def test_the_place_of_the_file_is_that_which_is_read(tmp_path: Path):
+    assert config_path({"HOME": str(tmp_path)}) == tmp_path / ".config/attune/config.toml"
+    assert config_path({"ATTUNE_CONFIG": "/x.toml", "HOME": str(tmp_path)}) == Path("/x.toml")

@@ -20,6 +20,7 @@ from agent.preparation import Engines
 from agent.session import Session, SessionSettings
 from agent.turnlog import Saving
 from streaming.audio import silence
+from streaming.errors import ServerFailed
 from streaming.events import (
     EngineTrouble,
     Hypothesis,
@@ -33,7 +34,7 @@ from streaming.events import (
 from streaming.pipeline import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from agent.events import EmotionSource, SessionEvent
     from streaming.events import ListenerEvent
@@ -115,6 +116,7 @@ class Table:
     settings: SessionSettings = field(default_factory=SessionSettings)
     told: list[Any] = field(default_factory=list[Any])
     sink: SilentSink = field(default_factory=SilentSink)
+    stand_in: ScriptedResponder | None = None
 
     def session(self) -> Session:
         async def tell(event: SessionEvent) -> None:
@@ -125,6 +127,7 @@ class Table:
             responder=self.responder,
             speech=self.speech,
             log=self.log,  # pyright: ignore[reportArgumentType] - a fake with the one method that is used
+            stand_in=self.stand_in,
         )
         conversation = Conversation(session="s")
         return Session(conversation, engines=engines, sink=self.sink, tell=tell, settings=self.settings)
@@ -251,6 +254,31 @@ class SlowRecognizer(ScriptedRecognizer):
         if utterance.is_final:
             await self.go.wait()
         return await super().recognize(utterance, conversation, revision=revision, source=source)
+
+
+class FailingResponder(ScriptedResponder):
+    """A responder whose model fails after so many pieces."""
+
+    def __init__(self, *pieces: str) -> None:
+        super().__init__([list(pieces)])
+
+    async def respond(
+        self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
+    ) -> AsyncGenerator[str, None]:
+        async for piece in super().respond(utterance, estimate, conversation):
+            yield piece
+        raise ServerFailed("the server is down; expected an answer")
+
+
+@pytest.mark.parametrize(("pieces", "reply"), [((), "Go on."), (("I see. Go ",), "I see.")])
+async def test_a_model_that_fails_before_its_first_word_is_stood_in_for_and_told_of(
+    pieces: tuple[str, ...], reply: str
+):
+    table = Table(responder=FailingResponder(*pieces), stand_in=ScriptedResponder([["Go on."]]))
+    await table.session().run(stream(said("i am sad", utterance=1, start_s=0.5, end_s=1.5), until_s=10))
+    assert table.only(EngineTrouble).engine == "responder"
+    assert table.only(ReplyDone).text == reply
+    assert not table.only(ReplyDone).interrupted
 
 
 async def test_live_an_estimate_that_is_late_does_not_hold_up_the_answer_and_follows():

@@ -65,7 +65,7 @@ class LanguageModelResponder:
                     async for piece in pieces:
                         yield piece
             except ContextOverflow:
-                # It is told before a word is written. Half of the past leaves at once: one by one would cost a call each.
+                # Told before a word is written. Half of the past leaves at once: one by one would cost a call each.
                 if not turns:
                     raise
                 turns = turns[(len(turns) + 1) // 2 :]
