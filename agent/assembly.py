@@ -90,13 +90,7 @@ async def converse(
             # The model lives on with other conversations; what it keeps of this one goes.
             stack.callback(engines.language_model.forget, session_id)
         if log is not None:
-            await log.start_session(
-                session_id,
-                locale=config.locale,
-                # Whoever talks has read the notice; who speaks in a recording has not.
-                consent=talk.is_live and config.emotion != "off",
-                emotion_source=config.emotion,
-            )
+            await _begin(log, session_id, config=config, talk=talk)
         session = Session(
             Conversation(session=session_id, locale=config.locale),
             engines=Engines(
@@ -114,6 +108,16 @@ async def converse(
         backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
         heard = listen(aiter(source), listener, gate=session.gate, backlog_s=backlog_s)
         await session.run(_watched(heard, audience.level))
+
+
+async def _begin(log: TurnLog, session_id: str, *, config: Config, talk: Talk) -> None:
+    await log.start_session(
+        session_id,
+        locale=config.locale,
+        # Whoever talks has read the notice; who speaks in a recording has not.
+        consent=talk.is_live and config.emotion != "off",
+        emotion_source=config.emotion,
+    )
 
 
 def _settings(config: Config, talk: Talk) -> SessionSettings:

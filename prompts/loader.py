@@ -124,7 +124,7 @@ def _text(file: Traversable) -> str:
 
 
 def _folder(name: str, version: int) -> Traversable:
-    return files(__package__) / name / f"v{version}"
+    return files(__name__.rpartition(".")[0]) / name / f"v{version}"
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -135,4 +135,4 @@ def _entry(name: str) -> dict[str, Any]:
 
 @cache
 def _index() -> dict[str, dict[str, Any]]:
-    return tomllib.loads((files(__package__) / "index.toml").read_text("utf-8"))
+    return tomllib.loads((files(__name__.rpartition(".")[0]) / "index.toml").read_text("utf-8"))

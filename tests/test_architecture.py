@@ -27,8 +27,9 @@ PURE_STREAMING = (
     "remote/retry remote/sse rhythm rover segmenter spectrum stability stretches wav"
 )
 PURE_AGENT = (
-    "bargein conversation distribution duplex errors events expression floor labels llm/grammar llm/json_shape "
-    "llm/labels llm/prefix llm/stopping llm/template llm/values overlap phrases playback ports sentences topics"
+    "bargein conversation distribution duplex errors events expression floor labels llm/drawing llm/grammar "
+    "llm/json_automaton llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping llm/template "
+    "llm/token_mask llm/values overlap phrases playback ports sentences topics"
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.

@@ -183,14 +183,16 @@ def test_it_is_a_dimensions_reader_with_a_notice(reader: Wav2Vec2Dimensions):
 
 
 async def test_closing_ends_the_thread_and_further_questions_fail(model: Path):
-    before = sorted(thread.name for thread in threading.enumerate())
+    def mine() -> int:
+        return [thread.name for thread in threading.enumerate()].count("wav2vec2 dimensions")
+
+    before = mine()
     reader = Wav2Vec2Dimensions.load(model)
-    during = [thread.name for thread in threading.enumerate()]
+    during = mine()
     reader.close()
     reader.close()
 
-    assert during.count("wav2vec2 dimensions") == before.count("wav2vec2 dimensions") + 1
-    assert sorted(thread.name for thread in threading.enumerate()) == before
+    assert (during, mine()) == (before + 1, before)
     with pytest.raises(EngineFailed, match="closed"):
         await reader.read(noise(4_000))
 
