@@ -52,6 +52,11 @@ class EmotionEstimate:
         eight: the eight-class distribution by label, empty when the engine has none.
         revised_text, reason: from a language model, None without one.
         is_final: False while the user still speaks; `revision` counts estimates of the utterance from 1.
+        llm_distribution: the language model's, over the same labels, before fusion; None without one.
+        compound: two labels that are both likely and near each other ("sad", "surprised"), most likely first; or empty.
+        hidden: a feeling that words do not show but voice or context do, in a word ("sad"); None mostly.
+        is_corrected: the user said so: it stands above what engines read.
+        cached_share: share of the language model's prompt that was in its cache, in [0, 1]; None without one.
     """
 
     utterance: int
@@ -74,6 +79,11 @@ class EmotionEstimate:
     reason: str | None = None
     method: str = ""
     prompt_id: str | None = None
+    llm_distribution: tuple[float, ...] | None = None
+    compound: tuple[str, ...] = ()
+    hidden: str | None = None
+    is_corrected: bool = False
+    cached_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Translation conditioned on emotion (paper 002): what is asked, as data."""
