@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 20.0
 """How long the hub may take to answer a question."""
-_DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,9 @@ class Offer:
 
 def endpoint() -> str:
     """Return the address of the hub. Read each time: the hub's own package reads it once, when it is imported."""
-    return (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
+    from huggingface_hub.constants import ENDPOINT  # noqa: PLC0415 - half a second, and most commands do without
+
+    return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
 def ask(model: Model) -> Offer:
@@ -61,7 +62,7 @@ def ask(model: Model) -> Offer:
     Raises:
         ModelsFailed: the hub cannot be reached, does not have it, or does not give it to this user.
     """
-    from huggingface_hub import HfApi  # noqa: PLC0415 - half a second, and most commands do without
+    from huggingface_hub import HfApi  # noqa: PLC0415 - as above
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - as above
 
     # The base of its HTTP errors, whichever client the installed version goes by: a lost connection is one too.
