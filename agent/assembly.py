@@ -12,6 +12,7 @@ import anyio
 
 from streaming.backends.embedded import embedded_listener
 from streaming.errors import DeviceUnavailable
+from streaming.listener import ListenerSettings
 from streaming.pipeline import listen
 from streaming.sources import LiveSource
 
@@ -76,7 +77,7 @@ async def converse(
     """
     settings = _settings(config, talk)
     async with AsyncExitStack() as stack:
-        listener = await anyio.to_thread.run_sync(listener_of, engines.transcribers)
+        listener = await anyio.to_thread.run_sync(lambda: listener_of(engines.transcribers, is_live=talk.is_live))
         stack.callback(listener.close)
         speech = _speech(engines, config, talk)
         if speech.name == "none" and talk.speaks and config.voice != "none" and engines.speech is None:
@@ -129,13 +130,17 @@ def _settings(config: Config, talk: Talk) -> SessionSettings:
     )
 
 
-def listener_of(transcribers: Transcribers | None) -> Listener:
+def listener_of(transcribers: Transcribers | None, *, is_live: bool = False) -> Listener:
     """Return a listener for one speaker, with the embedded engine unless another one is loaded.
+
+    Live, a partial transcript of an engine that takes its time comes when it is there; the line does not stand still.
 
     Raises:
         EngineFailed: an engine does not start.
     """
-    return embedded_listener() if transcribers is None else embedded_listener(transcriber=transcribers.open)
+    if transcribers is None:
+        return embedded_listener()
+    return embedded_listener(ListenerSettings(waits_for_partials=not is_live), transcriber=transcribers.open)
 
 
 def _speech(engines: ProfileEngines, config: Config, talk: Talk) -> Speech:

@@ -28,6 +28,7 @@ from .events import (
     Utterance,
 )
 from .nbest import cross_wer
+from .ports import Watchable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +44,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerSettings:
-    """How often the listener speaks up while somebody talks; seconds of speech, best multiples of 20 ms."""
+    """How the listener speaks up while somebody talks; seconds of speech, best multiples of 20 ms.
+
+    Attributes:
+        partial_every_s, prosody_every_s: how often.
+        language: of what is said, where the engine does not tell.
+        waits_for_partials: a partial that is not there in time is waited for, so that the same sound gives the same
+            events. Live it is better not to: the line would stand still; the partial then comes when it is there.
+    """
 
     partial_every_s: float = 0.2
     prosody_every_s: float = 0.26
     language: str = "en"
+    waits_for_partials: bool = True
 
     def __post_init__(self) -> None:
         """Refuse intervals of nothing, which would never be over."""
@@ -188,14 +197,14 @@ class _Speech:
         skipped = 0
         if self._heard_s + 1e-9 >= self._next_partial_s:
             self._next_partial_s = self._following(self._next_partial_s, self._settings.partial_every_s)
-            if hurried:
+            if hurried or (self._asked is not None and self._heard_s + 1e-9 >= self._asked[0]):
                 skipped = 1
             elif self._asked is None:
                 self._asked = (
                     self._heard_s + self._stages.transcriber.partial_lag_s,
                     self._stages.transcriber.partial(),
                 )
-        if self._asked is not None and self._heard_s + 1e-9 >= self._asked[0]:
+        if self._asked is not None and self._heard_s + 1e-9 >= self._asked[0] and self._may_collect(self._asked[1]):
             asked, self._asked = self._asked[1], None
             try:
                 partial = self._collect(asked, out, engine=self._stages.transcriber.name)
@@ -205,6 +214,9 @@ class _Speech:
                 self._n_revisions += 1
                 out.append(replace(partial, revision=self._n_revisions))
         return skipped
+
+    def _may_collect(self, pending: Pending[Transcript]) -> bool:
+        return self._settings.waits_for_partials or not isinstance(pending, Watchable) or pending.done()
 
     def pause(self) -> None:
         """Start work on the final, revocably."""

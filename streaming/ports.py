@@ -6,7 +6,7 @@ an answer appears at the same place in the event stream however fast the machine
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from .events import Samples, Transcript
@@ -27,6 +27,15 @@ class Pending(Protocol[T_co]):
 
     def cancel(self) -> None:
         """Say that nobody wants the answer any more. Idempotent; `result` must not be called afterwards."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """An answer under way that can be asked whether it is there: of engines that may take long."""
+
+    def done(self) -> bool:
+        """Whether `result` returns, or raises, at once."""
         ...
 
 

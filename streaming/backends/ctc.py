@@ -111,6 +111,10 @@ class PendingCtc:
             self._transcript = self._speech.transcript(readings, n_samples=self._n_samples, is_final=self._is_final)
         return self._transcript
 
+    def done(self) -> bool:
+        """Whether the model has heard the sound; what is left to do takes milliseconds."""
+        return self._heard is None or self._heard.done()
+
     def cancel(self) -> None:
         """Say that nobody wants the answer any more. Idempotent."""
         if self._heard is not None:

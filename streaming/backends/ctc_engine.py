@@ -56,6 +56,10 @@ class Heard(Generic[R_co]):
         """Say that nobody wants the answer any more. Idempotent."""
         self._ticket.cancel()
 
+    def done(self) -> bool:
+        """Whether the model has heard it."""
+        return self._ticket.done()
+
     def has_failed(self) -> bool:
         """Whether there is no answer and never will be."""
         if not self._ticket.done():

@@ -63,6 +63,10 @@ class PendingTranscript:
             raise self.outcome
         return self.outcome
 
+    def done(self) -> bool:
+        """Whether `result` returns, or raises, at once (but for the second try of a search that got stuck)."""
+        return self.outcome is not None or self.asked is None or self.asked.ticket.done()
+
     def cancel(self) -> None:
         """Say that nobody wants the answer any more. Idempotent."""
         self.is_cancelled = True
@@ -79,6 +83,10 @@ class Again:
     def result(self) -> Transcript:
         """Return what the partial before comes to, or raise what it raises."""
         return self._before.result()
+
+    def done(self) -> bool:
+        """Whether the one before is there."""
+        return self._before.done()
 
     def cancel(self) -> None:
         """Leave the one before alone: somebody may still want it."""

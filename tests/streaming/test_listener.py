@@ -14,7 +14,7 @@ from streaming.acoustics import AcousticsTracker
 from streaming.audio import SAMPLE_RATE
 from streaming.backends.scripted import Answer, ScriptedTranscriber, ScriptedUtterance
 from streaming.backends.scripted_activity import ScriptedActivity
-from streaming.errors import EngineFailed
+from streaming.errors import EngineFailed, Superseded
 from streaming.events import (
     EngineTrouble,
     RollingProsody,
@@ -127,6 +127,44 @@ class FailingTranscriber(ScriptedTranscriber):
 
 
 @dataclass(slots=True, kw_only=True)
+class Slow:
+    """An answer that is there after it was looked for so many times; `None` superseded by then."""
+
+    answer: Answer
+    looks: int
+    is_superseded: bool = False
+    n_waited_for: int = 0
+
+    def done(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+    def result(self) -> Transcript:
+        self.n_waited_for += self.looks >= 0
+        if self.is_superseded:
+            raise Superseded("a newer one took its place")
+        return self.answer.result()
+
+    def cancel(self) -> None:
+        pass
+
+
+class SlowTranscriber(ScriptedTranscriber):
+    """Its partials take their time."""
+
+    def __init__(self, script: Sequence[str], *, looks: int, is_superseded: bool = False) -> None:
+        super().__init__(script)
+        self._looks = looks
+        self._is_superseded = is_superseded
+        self.partials: list[Slow] = []
+
+    def partial(self) -> Answer:
+        slow = Slow(answer=super().partial(), looks=self._looks, is_superseded=self._is_superseded)
+        self.partials.append(slow)
+        return slow  # pyright: ignore[reportReturnType] - an answer in everything used
+
+
+@dataclass(slots=True, kw_only=True)
 class Line:
     """A listener and what it is made of."""
 
@@ -141,6 +179,7 @@ def line(
     transcriber: ScriptedTranscriber | None = None,
     script: Sequence[ScriptedUtterance | str] = ("one two three four", "five six seven"),
     analyst: ScriptedAnalyst | None = None,
+    settings: ListenerSettings | None = None,
 ) -> Line:
     analyst = analyst or ScriptedAnalyst()
     prosody = ProsodyTracker()
@@ -151,7 +190,7 @@ def line(
         acoustics=AcousticsTracker(),
         analyst=analyst,
     )
-    return Line(listener=Listener(stages), analyst=analyst, prosody=prosody)
+    return Line(listener=Listener(stages, settings), analyst=analyst, prosody=prosody)
 
 
 def hear(listener: Listener, sound: Samples, *, cuts: Sequence[int] = ()) -> list[ListenerEvent]:
@@ -354,3 +393,35 @@ def test_chunks_of_any_size_give_the_same_events(chunk: int):
 
 
 WHOLE = [plain(event) for event in hear(line(WITH_PAUSE).listener, SOUND)]
+
+
+@pytest.mark.parametrize("looks", [0, 7, 14])
+def test_live_a_partial_that_is_not_there_yet_is_looked_for_again_and_never_waited_for(looks: int):
+    script = ("one two three four", "five six seven")
+    slow = SlowTranscriber(script, looks=looks)
+    live = line(transcriber=slow, settings=ListenerSettings(waits_for_partials=False)).listener
+    replayed = line(script=script).listener
+    events, usual = hear(live, SOUND), hear(replayed, SOUND)
+    assert not any(partial.n_waited_for for partial in slow.partials)
+    n_usual = sum(not transcript.is_final for transcript in of(Transcript, usual))
+    n_live = sum(not transcript.is_final for transcript in of(Transcript, events))
+    assert 0 < n_live <= n_usual
+    assert (live.n_partials_skipped > 0) == (looks >= 10)  # 20 ms apart: longer than until the next is due
+    assert [u.transcript.text for u in of(Utterance, events)] == [u.transcript.text for u in of(Utterance, usual)]
+
+
+def test_in_replay_the_same_partial_is_waited_for():
+    script = ("one two three four", "five six seven")
+    slow = SlowTranscriber(script, looks=14)
+    patient, usual = line(transcriber=slow).listener, line(script=script).listener
+    assert plain(tuple(hear(patient, SOUND))) == plain(tuple(hear(usual, SOUND)))
+    assert all(partial.n_waited_for for partial in slow.partials)
+
+
+def test_a_partial_that_was_superseded_is_counted_as_skipped_and_is_no_trouble():
+    slow = SlowTranscriber(("one two three four", "five six seven"), looks=0, is_superseded=True)
+    listener = line(transcriber=slow).listener
+    events = hear(listener, SOUND)
+    assert not of(EngineTrouble, events)
+    assert listener.n_partials_skipped == len(slow.partials)
+    assert [transcript.is_final for transcript in of(Transcript, events)] == [True, True]
