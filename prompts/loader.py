@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
-PARTS = ("system.txt", "user.txt", "answer.schema.json")
-"""What a version may consist of, besides its `meta.toml`; `user.txt` is always there."""
+PARTS = ("system.txt", "user.txt", "items.toml", "answer.schema.json")
+"""What a version may consist of, besides its `meta.toml`; at least one of the first three is there."""
 
 
 class PromptInvalid(ValueError):
@@ -38,6 +38,7 @@ class Prompt:
     Attributes:
         id: name, version and the beginning of its hash ("reply@1#9f3c1a"); goes into every log line and signature.
         system, user: templates with `$places`; the last line end of a file is not part of it.
+        items: further templates by name: stimuli to choose from, lines of a list, words for labels.
         schema: JSON Schema of the answer, None where the answer is plain text.
         meta: purpose, source and what was reconstructed.
     """
@@ -49,26 +50,41 @@ class Prompt:
     user: str
     schema: Mapping[str, Any] | None
     meta: Mapping[str, Any]
+    items: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def places(self) -> frozenset[str]:
-        """The names that `render` needs a value for."""
-        return frozenset(Template(self.system).get_identifiers()) | frozenset(Template(self.user).get_identifiers())
+        """The names of all places, those of items included."""
+        return _places(self.system, self.user, *self.items.values())
 
     def render(self, **values: str) -> Rendered:
         """Return the prompt with every `$place` filled once: a `$` inside a value stays as it is.
 
         Raises:
-            PromptInvalid: a value is missing, or one has no place.
+            PromptInvalid: a value is missing, or one has no place in `system` and `user`.
         """
-        if missing := sorted(self.places - values.keys()):
-            raise PromptInvalid(f"{self.id} needs a value for {', '.join(missing)}")
-        if unused := sorted(values.keys() - self.places):
-            raise PromptInvalid(f"{self.id} has no place for {', '.join(unused)}, only for {sorted(self.places)}")
+        self._check(_places(self.system, self.user), values)
         return Rendered(
             system=Template(self.system).substitute(values),
             user=Template(self.user).substitute(values),
         )
+
+    def item(self, name: str, /, **values: str) -> str:
+        """Return one of the items with its places filled, as `render` does.
+
+        Raises:
+            PromptInvalid: there is no such item, a value is missing, or one has no place in it.
+        """
+        if name not in self.items:
+            raise PromptInvalid(f"{self.id} has no item {name!r}, expected one of {', '.join(self.items)}")
+        self._check(_places(self.items[name]), values)
+        return Template(self.items[name]).substitute(values)
+
+    def _check(self, places: frozenset[str], values: Mapping[str, str]) -> None:
+        if missing := sorted(places - values.keys()):
+            raise PromptInvalid(f"{self.id} needs a value for {', '.join(missing)}")
+        if unused := sorted(values.keys() - places):
+            raise PromptInvalid(f"{self.id} has no place for {', '.join(unused)}, only for {sorted(places)}")
 
 
 def names() -> tuple[str, ...]:
@@ -96,7 +112,7 @@ def load(name: str, version: int | None = None) -> Prompt:
     if chosen not in versions(name):
         raise PromptInvalid(f"there is no version {chosen} of the prompt {name}, expected one of {versions(name)}")
     folder = _folder(name, chosen)
-    schema = folder / "answer.schema.json"
+    schema, items = folder / "answer.schema.json", folder / "items.toml"
     return Prompt(
         name=name,
         version=chosen,
@@ -105,18 +121,27 @@ def load(name: str, version: int | None = None) -> Prompt:
         user=_text(folder / "user.txt"),
         schema=json.loads(schema.read_text("utf-8")) if schema.is_file() else None,
         meta=tomllib.loads((folder / "meta.toml").read_text("utf-8")),
+        items=tomllib.loads(items.read_text("utf-8")) if items.is_file() else {},
     )
 
 
 def digest(name: str, version: int) -> str:
     """Return the SHA-256 over a version's parts, names included; line ends are those of the files."""
-    folder = _folder(name, version)
+    return digest_of(_folder(name, version))
+
+
+def digest_of(folder: Traversable) -> str:
+    """Return the SHA-256 over the parts in `folder`, as `digest` does."""
     total = hashlib.sha256()
     for part in PARTS:
         file = folder / part
         if file.is_file():
             total.update(f"{part}\0".encode() + file.read_bytes() + b"\0")
     return total.hexdigest()
+
+
+def _places(*templates: str) -> frozenset[str]:
+    return frozenset(place for template in templates for place in Template(template).get_identifiers())
 
 
 def _text(file: Traversable) -> str:

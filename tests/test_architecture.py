@@ -29,7 +29,8 @@ PURE_STREAMING = (
 PURE_AGENT = (
     "bargein conversation distribution duplex errors events expression floor labels llm/drawing llm/grammar "
     "llm/json_automaton llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping llm/template "
-    "llm/token_mask llm/values overlap phrases playback ports sentences topics"
+    "llm/token_mask llm/values overlap phrases playback ports r3/answer r3/asr_relation r3/blocks r3/compose "
+    "r3/condition r3/context r3/disagreement r3/error_correction r3/shots r3/tasks r3/untrusted sentences topics"
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.

@@ -39,7 +39,7 @@ class R3Condition:
     Attributes:
         labels: the label set, in the order it is named (paper 000, Table VI).
         task: "r3" revises, reasons and recognises in one prompt; "baseline" only predicts (templates 1 and 2);
-            "single" and "ambiguous" are paper 001's.
+            "single" and "ambiguous" are paper 001's, "probabilities" its baseline (a dictionary of probabilities).
         wording: the verb of the baseline.
         transcripts: what is shown of the recogniser's list: all of it, or its best reading.
         n_best: at most this many hypotheses.
@@ -60,7 +60,7 @@ class R3Condition:
     """
 
     labels: tuple[str, ...] = BIG_FOUR
-    task: Literal["r3", "baseline", "single", "ambiguous"] = "r3"
+    task: Literal["r3", "baseline", "single", "ambiguous", "probabilities"] = "r3"
     wording: Literal["predict", "select"] = "predict"
     transcripts: Literal["nbest", "best"] = "nbest"
     n_best: int = 10
@@ -104,10 +104,14 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What is shown of one earlier turn: who spoke, and the best reading of it (never a gold label)."""
+    """What is shown of one earlier turn: who spoke, and the best reading of it (never a gold label).
+
+    `called` is what the speaker said it was when they corrected an estimate; shown live only.
+    """
 
     speaker: str
     text: str
+    called: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,3 +59,39 @@ def test_unknown_prompts_and_versions_are_named_with_what_there_is():
 def test_the_id_names_version_and_content():
     prompt = load("reply", 1)
     assert prompt.id == f"reply@1#{digest('reply', 1)[:6]}"
+
+
+def test_items_are_filled_like_prompts():
+    nbest = load("nbest")
+    assert nbest.item("line", rank="1", text="$rank dollars") == "1. $rank dollars"
+    with pytest.raises(PromptInvalid, match="needs a value for text"):
+        nbest.item("line", rank="1")
+    with pytest.raises(PromptInvalid, match="no place for share"):
+        nbest.item("line", rank="1", text="a", share="50")
+    with pytest.raises(PromptInvalid, match="no item 'lime', expected one of line"):
+        nbest.item("lime")
+
+
+def test_places_of_items_need_no_value_in_the_prompt():
+    prompt = load("nbest")
+    assert {"rank", "share"} <= prompt.places
+    assert prompt.render(n="1", speaker="A", hypotheses="1. a").user.endswith("\n1. a")
+
+
+def test_stimuli_are_the_published_lists():
+    assert list(load("stimuli_positive").items) == [f"EP{i:02}" for i in range(1, 12)]
+    assert list(load("stimuli_negative").items) == [f"NP{i:02}" for i in range(1, 11)]
+    assert list(load("stimuli_stress").items) == ["low", "moderate", "high"]
+
+
+@pytest.mark.parametrize(("name", "version"), RELEASED)
+def test_a_version_says_what_was_reconstructed(name: str, version: int):
+    meta = load(name, version).meta
+    if meta.get("reconstructed"):
+        assert meta["reconstructed_part"]
+
+
+@pytest.mark.parametrize(("name", "version"), RELEASED)
+def test_a_version_says_something(name: str, version: int):
+    prompt = load(name, version)
+    assert prompt.system or prompt.user or prompt.items
