@@ -155,6 +155,9 @@ class Metrics:
         reply_ms: from the utterance to the first words of the answer.
         sound_ms: from the utterance to the first sound of the answer, ready to play.
         emotion_was_late: 1 when the answer had to start without the estimate, else 0.
+        cached_share: share of the emotion prompt that the model had worked through when the utterance was there, in
+            [0, 1]; None without a language model.
+        prefills_dropped, prefills_failed: work ahead of this utterance that was void, and that an engine failed at.
     """
 
     utterance: int
@@ -163,6 +166,9 @@ class Metrics:
     reply_ms: float | None = None
     sound_ms: float | None = None
     emotion_was_late: int = 0
+    cached_share: float | None = None
+    prefills_dropped: int = 0
+    prefills_failed: int = 0
 
 
 AgentEvent: TypeAlias = EmotionEstimate | ReplyDelta | ReplyDone | TurnSaved | StorageDegraded | Metrics

@@ -52,9 +52,18 @@ class _Voice(Protocol):
 class PiperSpeech:
     """`agent.ports.Speech` by piper, one sentence at a time."""
 
-    def __init__(self, voice: _Voice, *, rate_hz: int, settings: Any) -> None:  # noqa: ANN401 - piper's own class
+    def __init__(
+        self,
+        voice: _Voice,
+        *,
+        rate_hz: int,
+        settings: Any,  # noqa: ANN401 - piper's own class
+        language: str | None = None,
+    ) -> None:
         """Use `load`."""
         self._voice = voice
+        self.language = language
+        """Code of the language it speaks ("en-us"); None when its files do not tell."""
         self._rate_hz = rate_hz
         self._settings = settings
 
@@ -68,7 +77,7 @@ class PiperSpeech:
         """
         piper = need("piper", extra="piper")
         file = _voice_file(path)
-        rate_hz = _check_config(file)
+        rate_hz, language = _check_config(file)
         try:
             voice = piper.PiperVoice.load(str(file))
         except Exception as trouble:
@@ -76,7 +85,7 @@ class PiperSpeech:
         missing = _INPUTS - {str(given.name) for given in voice.session.get_inputs()}
         if missing:
             raise ModelUnusable(f"{file} is no piper voice: it lacks the inputs {', '.join(sorted(missing))}")
-        return cls(cast("_Voice", voice), rate_hz=rate_hz, settings=piper.SynthesisConfig)
+        return cls(cast("_Voice", voice), rate_hz=rate_hz, settings=piper.SynthesisConfig, language=language)
 
     @property
     def name(self) -> str:
@@ -126,8 +135,8 @@ def _voice_file(path: Path) -> Path:
     return path
 
 
-def _check_config(file: Path) -> int:
-    """Return the voice's sample rate; piper itself would fail late, or in its own words."""
+def _check_config(file: Path) -> tuple[int, str | None]:
+    """Return the voice's sample rate and language; piper itself would fail late, or in its own words."""
     config = file.with_name(f"{file.name}.json")
     try:
         held = json.loads(config.read_text("utf-8"))
@@ -138,7 +147,18 @@ def _check_config(file: Path) -> int:
         raise ModelUnusable(f"{config} does not describe a piper voice ({_line(trouble)}); fetch it again") from trouble
     if not all(marks) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise ModelUnusable(f"{config} does not describe a piper voice: {rate_hz} Hz, marks {marks}; fetch it again")
-    return rate_hz
+    return rate_hz, _language(held)
+
+
+def _language(config: dict[str, Any]) -> str | None:
+    """Return the language that a voice's description names: its own code, or that of its phonemes."""
+    for table, key in (("language", "code"), ("espeak", "voice")):
+        match config.get(table):
+            case {**named} if isinstance(code := named.get(key), str):
+                return code
+            case _:
+                continue
+    return None
 
 
 def _line(trouble: Exception) -> str:
