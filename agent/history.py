@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +19,8 @@ from .errors import ConfigInvalid, TurnLogFailed
 from .turnlog.config import TurnLogConfig
 from .turnlog.database import open_for_reading, open_for_writing, rows, transaction
 from .turnlog.faults import storage_fault
-from .turnlog.rows import LoggedTurn, SessionInfo, instant, session_from, turn_from
-from .turnlog.tables import migrate, remove_session, schema_of
+from .turnlog.rows import LoggedCorrection, LoggedTurn, SessionInfo, correction_from, instant, session_from, turn_from
+from .turnlog.tables import CORRECTIONS_SINCE, migrate, remove_session, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -45,6 +45,7 @@ CSV_COLUMNS: Final = (
     "interrupted",
     "is_crisis",
     "saved_at",
+    "corrected",
 )
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -67,9 +68,10 @@ class SessionSummary:
 class History:
     """The turn log, read only. Made by `reading`."""
 
-    def __init__(self, db: Database, *, has_tables: bool) -> None:
+    def __init__(self, db: Database, *, has_tables: bool, has_corrections: bool = True) -> None:
         self._db = db
         self._has_tables = has_tables
+        self._has_corrections = has_tables and has_corrections
 
     def sessions(self) -> list[SessionSummary]:
         """Return all sessions in the order in which they were started, whatever the clock said."""
@@ -94,7 +96,18 @@ class History:
         """
         if not self._has_tables or not rows(self._db, "SELECT 1 FROM sessions WHERE id = ?", (session,)):
             raise _unknown(session)
-        return [turn_from(row) for row in rows(self._db, _TURNS_OF_SESSION, (session,))]
+        said = self.corrections(session)
+        turns = [turn_from(row) for row in rows(self._db, _TURNS_OF_SESSION, (session,))]
+        return [replace(each, corrections=_of(each.turn.utterance, said)) for each in turns]
+
+    def corrections(self, session: str) -> list[LoggedCorrection]:
+        """Return what the user of one session said of their feelings, utterance by utterance, oldest first.
+
+        A file that an older version wrote, and none has opened for writing since, holds none.
+        """
+        if not self._has_corrections:
+            return []
+        return [correction_from(row) for row in rows(self._db, _CORRECTIONS_OF_SESSION, (session,))]
 
     def all_turns(self) -> Iterator[LoggedTurn]:
         """Yield every session's turns, session after session in the order they were started."""
@@ -119,6 +132,11 @@ _TURNS_OF_SESSION: Final = """
     FROM turns WHERE session = ? ORDER BY seq
 """
 
+_CORRECTIONS_OF_SESSION: Final = """
+    SELECT session, utterance, revision, label, denied, text, is_spoken, estimate, saved_at, checksum
+    FROM corrections WHERE session = ? ORDER BY utterance, revision
+"""
+
 
 @contextmanager
 def reading(path: Path) -> Generator[History]:
@@ -131,7 +149,8 @@ def reading(path: Path) -> Generator[History]:
     db = open_for_reading(path)
     try:
         with db.atomic():
-            yield History(db, has_tables=schema_of(db, path=path) > 0)
+            schema = schema_of(db, path=path)
+            yield History(db, has_tables=schema > 0, has_corrections=schema >= CORRECTIONS_SINCE)
     except sqlite3.Error as error:
         raise storage_fault(error, path=path) from error
     finally:
@@ -144,9 +163,16 @@ def visible(text: str) -> str:
 
 
 def jsonl(turns: Iterator[LoggedTurn] | list[LoggedTurn]) -> Iterator[str]:
-    """Yield one JSON object per turn, with every field, each ending in a line feed; nothing is lost."""
+    """Yield one JSON object per turn, with every field, each ending in a line feed; nothing is lost.
+
+    Where the user corrected the estimate, `corrections` tells how, oldest first; `estimate` is what the turn was saved
+    with.
+    """
     for logged in turns:
-        line = json.dumps({**asdict(logged.turn), "saved_at": logged.saved_at}, ensure_ascii=False)
+        values = {**asdict(logged.turn), "saved_at": logged.saved_at}
+        if logged.corrections:
+            values["corrections"] = [_said(each) for each in logged.corrections]
+        line = json.dumps(values, ensure_ascii=False)
         yield _UNSAFE.sub(lambda found: _escape(found.group(), width=4), line) + "\n"
 
 
@@ -245,6 +271,19 @@ def _escape(character: str, *, width: int) -> str:
     return f"\\x{code:02x}" if width == 2 and code < 0x100 else f"\\u{code:04x}"
 
 
+def _of(utterance: int, said: list[LoggedCorrection]) -> tuple[LoggedCorrection, ...]:
+    return tuple(each for each in said if each.correction.utterance == utterance)
+
+
+def _said(logged: LoggedCorrection) -> dict[str, object]:
+    return {**asdict(logged.correction), "estimate": asdict(logged.estimate), "saved_at": logged.saved_at}
+
+
+def _now(logged: LoggedTurn) -> str | None:
+    """Return the label that stands since the user's last correction, None without one."""
+    return logged.corrections[-1].estimate.top or "unclear" if logged.corrections else None
+
+
 def _csv_values(logged: LoggedTurn) -> list[object]:
     turn, estimate = logged.turn, logged.turn.estimate
     emotion: list[object] = [None] * 5
@@ -269,6 +308,7 @@ def _csv_values(logged: LoggedTurn) -> list[object]:
         turn.interrupted,
         turn.is_crisis,
         logged.saved_at,
+        _now(logged),
     ]
 
 

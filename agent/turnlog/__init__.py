@@ -8,6 +8,6 @@ gaps. Reading, exporting and deleting live in `agent.history`.
 
 from .config import TurnLogConfig, default_path
 from .log import Saving, TurnLog
-from .rows import LoggedTurn, SessionInfo
+from .rows import LoggedCorrection, LoggedTurn, SessionInfo
 
-__all__ = ["LoggedTurn", "Saving", "SessionInfo", "TurnLog", "TurnLogConfig", "default_path"]
+__all__ = ["LoggedCorrection", "LoggedTurn", "Saving", "SessionInfo", "TurnLog", "TurnLogConfig", "default_path"]

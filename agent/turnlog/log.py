@@ -14,13 +14,16 @@ import anyio
 from ..errors import TurnLogFailed
 from ..events import EmotionSource, Turn, TurnSaved
 from .config import TurnLogConfig
-from .rows import SessionInfo, instant, session_row, turn_row
+from .rows import SessionInfo, correction_row, instant, session_row, turn_row
 from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from concurrent.futures import Future
     from pathlib import Path
+
+    from ..correction import EmotionCorrection
+    from ..events import EmotionEstimate
 
 CLOSE_LIMIT_S: Final = 20.0
 """Leaving waits this long at most for the disk."""
@@ -118,6 +121,17 @@ class TurnLog:
         """
         row = turn_row(turn, saved_at=instant(self._clock()))
         return Saving(turn=turn, seq=self._writer.put_turn(row))
+
+    async def correct(self, session: str, correction: EmotionCorrection, estimate: EmotionEstimate) -> None:
+        """Put what the user said of a feeling on disk, with the estimate that stands since.
+
+        The turn need not be saved yet, and stays as it was. Cancelling the wait loses nothing.
+
+        Raises:
+            TurnLogFailed: as `save`.
+        """
+        row = correction_row(session, correction, estimate, saved_at=instant(self._clock()))
+        await asyncio.wrap_future(self._writer.put_correction(row))
 
 
 async def _close(writer: Writer, *, path: Path) -> None:

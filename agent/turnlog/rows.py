@@ -15,8 +15,9 @@ from zlib import crc32
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..correction import EmotionCorrection
 from ..errors import TurnLogFailed
-from ..events import EmotionSource, Turn
+from ..events import EmotionEstimate, EmotionSource, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,18 @@ TURN_COLUMNS: Final = (
     "saved_at",
 )
 
+CORRECTION_COLUMNS: Final = (
+    "session",
+    "utterance",
+    "revision",
+    "label",
+    "denied",
+    "text",
+    "is_spoken",
+    "estimate",
+    "saved_at",
+)
+
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -62,11 +75,35 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCorrection:
+    """What a user said of a feeling, and the estimate that stands since; `saved_at` as of a turn."""
+
+    session: str
+    correction: EmotionCorrection
+    estimate: EmotionEstimate
+    saved_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedTurn:
-    """A turn as it lies on disk; `saved_at` is wall-clock time in UTC, ISO 8601, and tells nothing about the order."""
+    """A turn as it lies on disk; `saved_at` is wall-clock time in UTC, ISO 8601, and tells nothing about the order.
+
+    `corrections` are what the user said of its feeling, oldest first.
+    """
 
     turn: Turn
     saved_at: str
+    corrections: tuple[LoggedCorrection, ...] = ()
+
+
+@cache
+def _correction_adapter() -> TypeAdapter[EmotionCorrection]:
+    return TypeAdapter(EmotionCorrection)
+
+
+@cache
+def _estimate_adapter() -> TypeAdapter[EmotionEstimate]:
+    return TypeAdapter(EmotionEstimate)
 
 
 @cache
@@ -129,9 +166,9 @@ def turn_row(turn: Turn, *, saved_at: str) -> Row:
         "start_s": float(turn.start_s),
         "end_s": float(turn.end_s),
         "text": _clean(turn.text),
-        "nbest": _json(turn, turn.nbest),
-        "estimate": _json(turn, asdict(turn.estimate)) if turn.estimate is not None else None,
-        "prosody_words": _json(turn, turn.prosody_words),
+        "nbest": _json(turn.nbest, what=f"turn {turn.utterance}"),
+        "estimate": _json(asdict(turn.estimate), what=f"turn {turn.utterance}") if turn.estimate is not None else None,
+        "prosody_words": _json(turn.prosody_words, what=f"turn {turn.utterance}"),
         "reply": _clean(turn.reply),
         "interrupted": int(turn.interrupted),
         "is_crisis": int(turn.is_crisis),
@@ -162,6 +199,48 @@ def turn_from(row: Mapping[str, object]) -> LoggedTurn:
     return LoggedTurn(turn=turn, saved_at=str(row["saved_at"]))
 
 
+def correction_row(session: str, correction: EmotionCorrection, estimate: EmotionEstimate, *, saved_at: str) -> Row:
+    """Return the row of a correction and of the estimate that stands since.
+
+    Raises:
+        TurnLogFailed: they are not of one utterance, or hold a number that is not finite.
+    """
+    what = f"the correction of utterance {correction.utterance}"
+    if correction.utterance != estimate.utterance:
+        raise TurnLogFailed(f"{what} cannot be stored: its estimate is of utterance {estimate.utterance}")
+    return {
+        "session": _clean(session),
+        "utterance": int(correction.utterance),
+        "revision": int(estimate.revision),
+        "label": correction.label,
+        "denied": _json(correction.denied, what=what),
+        "text": None if correction.text is None else _clean(correction.text),
+        "is_spoken": int(correction.is_spoken),
+        "estimate": _json(asdict(estimate), what=what),
+        "saved_at": saved_at,
+    }
+
+
+def correction_from(row: Mapping[str, object]) -> LoggedCorrection:
+    """Return the correction that a row tells of.
+
+    Raises:
+        TurnLogFailed: the row makes no sense (the file was changed by something else).
+    """
+    try:
+        _verify(row, columns=CORRECTION_COLUMNS)
+        said = {name: row[name] for name in ("utterance", "label", "text")}
+        correction = _correction_adapter().validate_python(
+            {**said, "denied": json.loads(str(row["denied"])), "is_spoken": bool(row["is_spoken"])}
+        )
+        estimate = _estimate_adapter().validate_python(json.loads(str(row["estimate"])))
+    except ValueError as error:
+        raise _unreadable(f"a correction in session {row['session']!r}", error) from error
+    return LoggedCorrection(
+        session=str(row["session"]), correction=correction, estimate=estimate, saved_at=str(row["saved_at"])
+    )
+
+
 def _verify(row: Mapping[str, object], *, columns: Sequence[str]) -> None:
     if row["checksum"] != _checksum(row, columns):
         raise ValueError("its checksum does not match")
@@ -171,11 +250,11 @@ def _checksum(row: Mapping[str, object], columns: Sequence[str]) -> int:
     return crc32(json.dumps([row[column] for column in columns]).encode())
 
 
-def _json(turn: Turn, value: object) -> str:
+def _json(value: object, *, what: str) -> str:
     try:
         return _clean(json.dumps(value, ensure_ascii=False, allow_nan=False))
     except (ValueError, TypeError) as error:
-        raise TurnLogFailed(f"turn {turn.utterance} cannot be stored: {error}".lower()) from error
+        raise TurnLogFailed(f"{what} cannot be stored: {error}".lower()) from error
 
 
 def _clean(text: str) -> str:

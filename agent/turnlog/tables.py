@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import TurnLogFailed
 from .database import rows, transaction
 from .faults import damaged
-from .rows import SESSION_COLUMNS, TURN_COLUMNS, sealed
+from .rows import CORRECTION_COLUMNS, SESSION_COLUMNS, TURN_COLUMNS, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,8 +67,35 @@ def _first_tables(db: Database) -> None:
     turns.create_index(["session", "utterance"], unique=True)
 
 
-MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_first_tables,)
+def _corrections_table(db: Database) -> None:
+    columns = {
+        "session": str,
+        "utterance": int,
+        "revision": int,
+        "label": str,
+        "denied": str,
+        "text": str,
+        "is_spoken": int,
+        "estimate": str,
+        "saved_at": str,
+        "checksum": int,
+    }
+    db.create_table(
+        "corrections",
+        columns,
+        pk=("session", "utterance", "revision"),
+        not_null=set(columns) - {"label", "text"},
+        foreign_keys=[("session", "sessions", "id")],
+        strict=True,
+    )
+
+
+MIGRATIONS: Final[tuple[Callable[[Database], None], ...]] = (_first_tables, _corrections_table)
 """Step n brings a file from schema n to schema n + 1; steps are only ever added."""
+
+
+CORRECTIONS_SINCE: Final = 2
+"""The schema from which on corrections are kept."""
 
 
 def schema_of(db: Database, *, path: Path) -> int:
@@ -145,15 +172,37 @@ def put_turn(db: Database, row: Row) -> int:
     return seq
 
 
+def put_correction(db: Database, row: Row) -> int:
+    """Insert a correction unless it is there; returns the revision that it made. Runs in the caller's transaction.
+
+    The turn itself may follow: it is saved when its answer has ended.
+
+    Raises:
+        TurnLogFailed: the session is not in the log.
+    """
+    if not rows(db, "SELECT 1 FROM sessions WHERE id = ?", (row["session"],)):
+        raise TurnLogFailed(
+            f"a correction cannot be stored: session {row['session']!r} is not in the turn log; start it first (it may"
+            " have been deleted)"
+        )
+    of_correction = (row["session"], row["utterance"], row["revision"])
+    known = "SELECT 1 FROM corrections WHERE session = ? AND utterance = ? AND revision = ?"
+    if not rows(db, known, of_correction):
+        db.table("corrections").insert(sealed(row, columns=CORRECTION_COLUMNS))
+    return _integer(row, "revision")
+
+
 def remove_session(db: Database, session: str) -> int:
-    """Delete a session with its turns and return how many those were. Runs inside the caller's transaction."""
+    """Delete a session with all that is of it and return how many turns those were. In the caller's transaction."""
+    db.execute("DELETE FROM corrections WHERE session = ?", (session,))
     n_turns = db.execute("DELETE FROM turns WHERE session = ?", (session,)).rowcount
     db.execute("DELETE FROM sessions WHERE id = ?", (session,))
     return n_turns
 
 
 def _verify_columns(db: Database, *, path: Path) -> None:
-    for table, columns in (("sessions", {"number", *SESSION_COLUMNS}), ("turns", {*TURN_COLUMNS})):
+    made = {"sessions": {"number", *SESSION_COLUMNS}, "turns": {*TURN_COLUMNS}, "corrections": {*CORRECTION_COLUMNS}}
+    for table, columns in made.items():
         if {row["name"] for row in rows(db, f"PRAGMA table_info({table})")} != columns | {"checksum"}:
             raise damaged(path, why=f"its table {table} is not as it was made")
 

@@ -10,15 +10,15 @@ import sqlite3
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ..errors import TurnLogFailed
 from .database import open_for_writing, transaction
 from .faults import storage_fault
-from .tables import migrate, put_session, put_turn
+from .tables import migrate, put_correction, put_session, put_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sqlite_utils import Database
@@ -31,6 +31,18 @@ BATCH: Final = 256
 
 _CLOSED: Final = "it was closed"
 _Outcome: TypeAlias = int | TurnLogFailed
+_Kind: TypeAlias = Literal["session", "turn", "correction"]
+
+_KEYS: Final[Mapping[_Kind, tuple[str, ...]]] = {
+    "session": ("id",),
+    "turn": ("session", "utterance"),
+    "correction": ("session", "utterance", "revision"),
+}
+_PUT: Final[Mapping[_Kind, Callable[[Database, Row], int]]] = {
+    "session": put_session,
+    "turn": put_turn,
+    "correction": put_correction,
+}
 _REFUSALS: Final = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -47,12 +59,12 @@ class _Held:
     """A row that is not on disk yet, and who waits for it."""
 
     row: Row
-    is_session: bool
+    kind: _Kind
     waiters: list[Future[int]] = field(default_factory=list[Future[int]])
 
     @property
     def key(self) -> tuple[object, ...]:
-        return ("session", self.row["id"]) if self.is_session else ("turn", self.row["session"], self.row["utterance"])
+        return (self.kind, *(self.row[column] for column in _KEYS[self.kind]))
 
 
 class Writer:
@@ -82,7 +94,7 @@ class Writer:
 
     def put_session(self, row: Row) -> Future[int]:
         """Ask for a session; the answer is its number. Errors as `put_turn`."""
-        return self._submit(_Held(row=row, is_session=True))
+        return self._submit(_Held(row=row, kind="session"))
 
     def put_turn(self, row: Row) -> Future[int]:
         """Ask for a turn; the answer is its `seq`, given once it is on disk. Cancelling the answer changes nothing.
@@ -90,7 +102,11 @@ class Writer:
         Raises:
             TurnLogFailed: the log is closed, or too many rows are held already.
         """
-        return self._submit(_Held(row=row, is_session=False))
+        return self._submit(_Held(row=row, kind="turn"))
+
+    def put_correction(self, row: Row) -> Future[int]:
+        """Ask for a correction; the answer is the revision that it made. Errors as `put_turn`."""
+        return self._submit(_Held(row=row, kind="correction"))
 
     def close(self) -> None:
         """Write what is held and close the file; `closed` tells how that went. Idempotent."""
@@ -204,7 +220,7 @@ def _commit(db: Database, batch: Sequence[_Held]) -> list[_Outcome]:
 def _put(db: Database, held: _Held) -> _Outcome:
     try:
         with db.atomic():
-            return put_session(db, held.row) if held.is_session else put_turn(db, held.row)
+            return _PUT[held.kind](db, held.row)
     except _REFUSALS as error:
         if isinstance(error, TurnLogFailed):
             return error

@@ -160,6 +160,7 @@ def test_the_table_export_has_a_column_for_everything_a_reader_asks(path: Path) 
         "interrupted": "True",
         "is_crisis": "False",
         "saved_at": "2026-05-01T00:00:00.000+00:00",
+        "corrected": "",
     }
 
 

@@ -214,7 +214,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "cut in half": (lambda sound: sound[: len(sound) // 2], "is damaged"),
     "page of zeros": (lambda sound: sound[:4096] + bytes(4096) + sound[8192:], "is damaged"),
     "schema number gone": (lambda sound: sound[:60] + bytes(4) + sound[64:], "is damaged.*schema number is gone"),
-    "newer": (lambda sound: sound[:60] + b"\0\0\0\7" + sound[64:], r"newer version \(schema 7, this one knows 1\)"),
+    "newer": (lambda sound: sound[:60] + b"\0\0\0\7" + sound[64:], r"newer version \(schema 7, this one knows 2\)"),
     "foreign": (lambda sound: sound[:68] + b"else" + sound[72:], "another program's database"),
 }
 

@@ -10,6 +10,8 @@ import anyio
 
 from streaming.errors import StreamingError
 
+from ...ports import Explaining, Foresighted
+
 if TYPE_CHECKING:
     from streaming.events import Samples, Utterance
 
@@ -57,6 +59,28 @@ class MeasuredRecognizer:
             assert failure is not None
             raise failure
         return self._with(estimate, read[0])
+
+    async def prepare(self, utterance: Utterance | None, conversation: Conversation) -> None:
+        """Let the recogniser work ahead, where it can (`agent.ports.Foresighted`)."""
+        if isinstance(self._recognizer, Foresighted):
+            await self._recognizer.prepare(utterance, conversation)
+
+    async def explain(
+        self, utterance: Utterance, conversation: Conversation, *, estimate: EmotionEstimate, revision: int
+    ) -> EmotionEstimate | None:
+        """Return what the recogniser adds to an estimate, the measured dimensions kept (`agent.ports.Explaining`)."""
+        if not isinstance(self._recognizer, Explaining):
+            return None
+        told = await self._recognizer.explain(utterance, conversation, estimate=estimate, revision=revision)
+        if told is None:
+            return None
+        return replace(
+            told,
+            arousal=estimate.arousal,
+            dominance=estimate.dominance,
+            valence=estimate.valence,
+            method=estimate.method,
+        )
 
     def close(self) -> None:
         """Free the reader; the recogniser stays its owner's. Idempotent."""
