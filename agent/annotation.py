@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from streaming.audio import SAMPLE_RATE, silence
+from anyio.from_thread import start_blocking_portal
+
 from streaming.backends.pocketsphinx import PocketSphinxTranscriber
 from streaming.backends.pocketsphinx_engine import PocketSphinxEngine
 from streaming.backends.praat import PraatAnalyst
-from streaming.events import Hypothesis, Prosody, Transcript, Utterance
 from streaming.files import read_audio
 from streaming.recording import prosody_of, transcript_of
 
 from .backends.emotion.embedded import EmbeddedRecognizer
 from .errors import AgentError, ConfigInvalid
+from .given import conversation_of, given, utterance_of
 from .jsonl import emotion_fields
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from streaming.events import Samples
+    from anyio.from_thread import BlockingPortal
 
-    from .events import EmotionSource
+    from streaming.backends.choose import Transcribers
+    from streaming.events import Samples, Transcript, Utterance
+    from streaming.ports import Transcriber
+
+    from .events import EmotionEstimate, EmotionSource
+    from .ports import EmotionRecognizer
 
 SOURCES = ("text", "voice", "both")
 
@@ -73,14 +81,26 @@ def _no_number(constant: str) -> None:
 
 
 class Annotator:
-    """Estimates rows one after another; the speech engines start with the first recording."""
+    """Estimates rows one after another; engines start with the first row that needs them."""
 
-    def __init__(self, *, source: str, folder: Path) -> None:
+    def __init__(
+        self,
+        *,
+        source: str,
+        folder: Path = Path(),
+        recognizer: EmotionRecognizer | None = None,
+        hearing: Callable[[], Transcribers | None] = lambda: None,
+        tell: Callable[[EmotionEstimate], None] = lambda _: None,
+    ) -> None:
         """Prepare.
 
         Args:
             source: "text", "voice" or "both".
             folder: where relative paths of recordings begin.
+            recognizer: who estimates; the embedded one unless told. Its owner closes it.
+            hearing: gives what recordings are transcribed with, asked when the first one is; None is the embedded
+                engine. Its owner closes it.
+            tell: is given each row's estimate.
 
         Raises:
             ConfigInvalid: another source.
@@ -89,58 +109,67 @@ class Annotator:
             raise ConfigInvalid(f"emotion is {source!r}, expected one of {', '.join(SOURCES)}")
         self._source: EmotionSource = cast("EmotionSource", source)
         self._folder = folder
-        self._recognizer = EmbeddedRecognizer()
+        self._embedded = EmbeddedRecognizer() if recognizer is None else None
+        self._recognizer = recognizer
+        self._hearing = hearing
+        self._tell = tell
         self._analyst: PraatAnalyst | None = None
         self._engine: PocketSphinxEngine | None = None
+        self._portal: BlockingPortal | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Annotator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for started in (self._analyst, self._engine):
-            if started is not None:
-                started.close()
+        self._stack.close()
 
     def annotate(self, row: Row) -> dict[str, Any]:
-        """Return the estimate's fields, with the words it rests on under "text".
+        """Return the estimate's fields, with the words it rests on under "text". Raises as `estimate`."""
+        utterance, estimate = self.estimate(row)
+        self._tell(estimate)
+        return {"text": utterance.transcript.text} | emotion_fields(estimate)
+
+    def estimate(self, row: Row) -> tuple[Utterance, EmotionEstimate]:
+        """Return what a row says and what it expresses.
 
         Raises:
             AudioUnreadable: the recording cannot be heard.
-            EngineFailed: it cannot be transcribed.
+            EngineFailed, AgentError: it cannot be transcribed, or the recogniser cannot answer.
         """
         utterance = self._utterance(row)
-        fields = emotion_fields(self._recognizer.estimate(utterance, source=self._source))
-        return {"text": utterance.transcript.text} | fields
+        if self._embedded is not None:
+            return utterance, self._embedded.estimate(utterance, source=self._source)
+        # One event loop for all rows: what a model has in its cache goes on holding.
+        self._portal = self._portal or self._stack.enter_context(start_blocking_portal())
+        return utterance, self._portal.call(self._recognized, utterance)
+
+    async def _recognized(self, utterance: Utterance) -> EmotionEstimate:
+        assert self._recognizer is not None
+        return await self._recognizer.recognize(utterance, conversation_of(), revision=1, source=self._source)
 
     def _utterance(self, row: Row) -> Utterance:
-        samples, prosody = silence(0), Prosody()
-        transcript = None if row.text is None else _said(row.text)
-        if row.audio is not None:
-            samples = read_audio(self._folder / row.audio)
-            self._analyst = self._analyst or PraatAnalyst()
-            prosody = prosody_of(samples, analyst=self._analyst)
-            transcript = transcript or self._heard(samples)
-        end_s = len(samples) / SAMPLE_RATE
-        return Utterance(
-            utterance=1,
-            start_s=0.0,
-            end_s=end_s,
-            decided_s=end_s,
-            transcript=transcript or _said(""),
-            prosody=prosody,
-            samples=samples,
-        )
+        if row.audio is None:
+            return utterance_of(given(row.text))
+        samples = read_audio(self._folder / row.audio)
+        if self._analyst is None:
+            self._analyst = PraatAnalyst()
+            self._stack.callback(self._analyst.close)
+        prosody = prosody_of(samples, analyst=self._analyst)
+        if row.text is not None:
+            return utterance_of(given(row.text), prosody=prosody, samples=samples)
+        return utterance_of(transcript=self._heard(samples), prosody=prosody, samples=samples)
 
     def _heard(self, samples: Samples) -> Transcript:
         """Return what is said in a recording. A new transcriber each time: no row depends on the rows before it."""
-        self._engine = self._engine or PocketSphinxEngine()
-        transcriber = PocketSphinxTranscriber(engine=self._engine)
-        try:
+        with closing(self._transcriber()) as transcriber:
             return transcript_of(samples, transcriber=transcriber)
-        finally:
-            transcriber.close()
 
-
-def _said(text: str) -> Transcript:
-    words = Hypothesis(text=text, logp=0.0, posterior=1.0, source="given")
-    return Transcript(utterance=1, revision=1, at_s=0.0, is_final=True, nbest=(words,) if text.strip() else ())
+    def _transcriber(self) -> Transcriber:
+        transcribers = self._hearing()
+        if transcribers is not None:
+            return transcribers.open()
+        if self._engine is None:
+            self._engine = PocketSphinxEngine()
+            self._stack.callback(self._engine.close)
+        return PocketSphinxTranscriber(engine=self._engine)

@@ -12,7 +12,9 @@ import anyio
 
 from .events import Metrics, Turn
 from .playback import SpokenReply
+from .revision import stands
 from .sentences import SentenceCutter
+from .speculation import Speculated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -39,9 +41,13 @@ class Answer:
     Attributes:
         heard_at: wall-clock second at which the utterance was there; latencies count from it.
         sounds: True once there is sound of it; without a voice it is read, and counts as heard at once.
+        cached_share: what the model had worked through of the question for the first final estimate.
+        speculated: what was done ahead of the utterance.
         scope: cancelling it stops the responder and the voice.
         is_complete: no more words or sound will follow.
         done: set when its preparation is over, complete or not.
+        was_read: set when the recogniser is through with the utterance, with or without an estimate.
+        afterthought: cancelling it stops what is still thought about the estimate once the words are there.
     """
 
     utterance: Utterance
@@ -56,8 +62,19 @@ class Answer:
     emotion_ms: float | None = None
     reply_ms: float | None = None
     sound_ms: float | None = None
+    cached_share: float | None = None
+    speculated: Speculated = field(default_factory=Speculated)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
+    was_read: anyio.Event = field(default_factory=anyio.Event)
+    afterthought: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    def revise(self, estimate: EmotionEstimate) -> bool:
+        """Take an estimate if it stands over the present one; tell whether it does."""
+        if not stands(estimate, over=self.estimate):
+            return False
+        self.estimate = estimate
+        return True
 
     def heard(self, n_played: int) -> str:
         """Return what the user got when `n_played` samples were heard; all that was shown, when nothing sounds."""
@@ -92,4 +109,7 @@ def metrics_of(answer: Answer) -> Metrics:
         reply_ms=answer.reply_ms,
         sound_ms=answer.sound_ms,
         emotion_was_late=int(answer.estimate_was_late),
+        cached_share=answer.cached_share,
+        prefills_dropped=answer.speculated.n_dropped,
+        prefills_failed=answer.speculated.n_failed,
     )

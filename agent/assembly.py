@@ -11,18 +11,23 @@ from uuid import uuid4
 import anyio
 
 from streaming.backends.embedded import embedded_listener
-from streaming.errors import DeviceUnavailable
+from streaming.errors import DeviceUnavailable, EngineFailed
 from streaming.listener import ListenerSettings
 from streaming.pipeline import listen
 from streaming.sources import LiveSource
 
+from .backends.emotion.description import DescriptionReader
 from .backends.reply.reflective import ReflectiveResponder
+from .backends.reply.translator import LanguageModelTranslator
 from .backends.tts.choose import choose_speech
+from .backends.tts.tongues import speech_in
 from .conversation import Conversation
+from .earlier import earlier_turns
 from .loudspeaker import Loudspeaker, SilentSink
 from .preparation import Engines
 from .safety import helpline, read_helplines
 from .session import Session, SessionSettings
+from .translation.languages import language_name
 from .turnlog import TurnLog
 
 if TYPE_CHECKING:
@@ -36,9 +41,10 @@ if TYPE_CHECKING:
 
     from .backends.choose import ProfileEngines
     from .config import Config
-    from .events import SessionEvent
+    from .events import SessionEvent, Turn
     from .loudspeaker import Sink
-    from .ports import Speech
+    from .ports import LanguageModel, Responder, Speech
+    from .translation.condition import TranslationCondition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +56,14 @@ class Talk:
         speaks: answers are voiced; else they are only written.
         keeps: turns go to the turn log.
         session: id of the session; None makes a new one.
+        translation: instead of answering, say what the user says in another language; None answers.
     """
 
     is_live: bool
     speaks: bool = True
     keeps: bool = True
     session: str | None = None
+    translation: TranslationCondition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,33 +81,31 @@ async def converse(
     """Hold one conversation until `source` ends. The engines stay loaded: others may share them.
 
     Raises:
-        StreamingError, AgentError: the source, or the turn log, cannot be used.
+        StreamingError, AgentError: the source, or the turn log, cannot be used; or nothing here can translate.
     """
     settings = _settings(config, talk)
+    responder = _responder(engines, talk, audience.note)
     async with AsyncExitStack() as stack:
         listener = await anyio.to_thread.run_sync(lambda: listener_of(engines.transcribers, is_live=talk.is_live))
         stack.callback(listener.close)
-        speech = _speech(engines, config, talk)
-        if speech.name == "none" and talk.speaks and config.voice != "none" and engines.speech is None:
-            audience.note("no voice on PATH, answers are written only: install flite or espeak-ng")
+        speech = await anyio.to_thread.run_sync(_speech, engines, config, talk, audience.note)
         sink = _sink(talk, speech, audience.note)
         stack.callback(sink.close)
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
-        # Also where nothing is kept an id of its own: it seeds the choice of words.
-        session_id = talk.session or uuid4().hex[:12]
+        session_id = _session_id(talk)
         if engines.language_model is not None:
-            # The model lives on with other conversations; what it keeps of this one goes.
-            stack.callback(engines.language_model.forget, session_id)
+            stack.callback(_forget, engines.language_model, session_id)
         if log is not None:
             await _begin(log, session_id, config=config, talk=talk)
         session = Session(
-            Conversation(session=session_id, locale=config.locale),
+            Conversation(session=session_id, locale=config.locale, before=await _before(session_id, config, talk)),
             engines=Engines(
                 recognizer=engines.recognizer,
-                responder=engines.responder,
+                responder=responder,
                 speech=speech,
                 log=log,
-                stand_in=ReflectiveResponder(),
+                stand_in=ReflectiveResponder() if talk.translation is None else None,
+                corrector=DescriptionReader(model=engines.language_model),
             ),
             sink=sink,
             tell=audience.tell,
@@ -109,6 +115,20 @@ async def converse(
         backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
         heard = listen(aiter(source), listener, gate=session.gate, backlog_s=backlog_s)
         await session.run(_watched(heard, audience.level))
+
+
+def _session_id(talk: Talk) -> str:
+    """Return the session's id, a new one where none is given; translated, the same sound is another session."""
+    # Also where nothing is kept there is one: it seeds the choice of words.
+    name = talk.session or uuid4().hex[:12]
+    return name if talk.translation is None else f"{name}-to-{talk.translation.target}"
+
+
+async def _before(session_id: str, config: Config, talk: Talk) -> tuple[Turn, ...]:
+    """Return what may come to mind of earlier conversations: nothing unless the user, who is here, asked for it."""
+    if config.memory != "log" or not (talk.keeps and talk.is_live):
+        return ()
+    return await anyio.to_thread.run_sync(lambda: earlier_turns(config.database, other_than=session_id))
 
 
 async def _begin(log: TurnLog, session_id: str, *, config: Config, talk: Talk) -> None:
@@ -143,13 +163,45 @@ def listener_of(transcribers: Transcribers | None, *, is_live: bool = False) -> 
     return embedded_listener(ListenerSettings(waits_for_partials=not is_live), transcriber=transcribers.open)
 
 
-def _speech(engines: ProfileEngines, config: Config, talk: Talk) -> Speech:
-    """Return who speaks: nobody, the voice that the settings name, or that of the profile."""
+def _responder(engines: ProfileEngines, talk: Talk, note: Callable[[str], None]) -> Responder:
+    """Return who answers, or translates.
+
+    Raises:
+        EngineFailed: a translation is wanted and there is no language model.
+    """
+    if talk.translation is None:
+        return engines.responder
+    if engines.language_model is None:
+        raise EngineFailed(
+            f"translation needs a language model and profile {engines.profile} has none here: attune setup gets one, "
+            "or name a profile that has one (--profile)"
+        )
+    return LanguageModelTranslator(engines.language_model, talk.translation, note=note)
+
+
+def _forget(model: LanguageModel, session_id: str) -> None:
+    """Free what the model keeps of a session: it lives on with other conversations."""
+    for conversation in (session_id, f"{session_id}/emotion", f"{session_id}/translation"):
+        model.forget(conversation)
+
+
+def _speech(engines: ProfileEngines, config: Config, talk: Talk, note: Callable[[str], None]) -> Speech:
+    """Return who speaks: nobody, the voice that the settings name, or that of the profile; in the right language."""
     if not talk.speaks:
         return choose_speech("none")
-    if config.voice != "auto" or engines.speech is None:
-        return choose_speech(config.voice)
-    return engines.speech
+    is_named = config.voice != "auto"
+    usual = choose_speech(config.voice) if is_named or engines.speech is None else engines.speech
+    if usual.name == "none":
+        if not is_named and engines.speech is None:
+            note("no voice on PATH, answers are written only: install flite or espeak-ng")
+        return usual
+    if talk.translation is None:
+        return usual
+    target = talk.translation.target
+    speech = speech_in(target, usual=usual, may_change=not is_named)
+    if speech.name == "none":
+        note(f"no voice here speaks {language_name(target)}, translations are written only: install espeak-ng")
+    return speech
 
 
 def session_of_files(paths: Iterable[Path]) -> str:

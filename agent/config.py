@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHOICES: dict[str, tuple[str, ...]] = {
     "duplex": ("half", "full"),
     "emotion": get_args(EmotionSource),
+    "memory": ("session", "log"),
     "voice": ("auto", "flite", "espeak", "none"),
 }
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -53,6 +54,8 @@ class Config:
         duplex: "half" does not listen while the agent speaks (loudspeakers without echo cancellation); "full" does,
             so that the user can barge in (headphones).
         emotion: what emotion may be read from.
+        memory: what may come to a language model's mind: "session" what was said in this conversation, "log" also what
+            was said in earlier ones that are kept, at the microphone only.
         voice: which engine speaks; "auto" takes the best on PATH, "none" writes only.
         database: where turns are kept.
         helplines: TOML in the format of `agent/safety/helplines.toml`; its places go over the shipped ones.
@@ -63,6 +66,7 @@ class Config:
     locale: str = "en-US"
     duplex: str = "half"
     emotion: EmotionSource = "both"
+    memory: str = "session"
     voice: str = "auto"
     database: Path = field(default_factory=lambda: default_path(os.environ))
     helplines: Path | None = None

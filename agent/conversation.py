@@ -22,12 +22,14 @@ class Conversation:
         session: id of the session, as in the turn log.
         locale: BCP 47 tag such as "en-US"; picks the helpline of the crisis check.
         n_left: turns that were said before `turns` and are not held any more.
+        before: turns of earlier sessions that the user agreed to have remembered, oldest first.
     """
 
     session: str
     locale: str = "en"
     turns: tuple[Turn, ...] = ()
     n_left: int = 0
+    before: tuple[Turn, ...] = ()
 
     def with_turn(self, turn: Turn) -> Conversation:
         """Return the conversation with `turn` at its end and the oldest beyond `KEPT` gone."""

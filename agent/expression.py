@@ -16,6 +16,7 @@ from .ports import SpeakingStyle
 
 if TYPE_CHECKING:
     from .events import EmotionEstimate
+    from .labels import Affect
 
 ReplyKind: TypeAlias = Literal["answer", "question", "crisis"]
 
@@ -24,6 +25,7 @@ _LIVELY = {"happy": (0.7, 0.8), "surprised": (0.3, 0.4)}
 _LEANINGS = _CALM | _LIVELY
 _CRISIS = (-1.0, -0.5)
 _CENTRE = 0.5
+_TINT = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,25 @@ def style_for(
     if kind == "question":
         rate = min(rate, 0.0)  # a question wants time to think, however lively the user is
     return SpeakingStyle(rate=1.0 + settings.max_rate * rate, pitch_st=settings.max_pitch_st * pitch)
+
+
+def tinted(style: SpeakingStyle, tone: Affect, *, settings: ExpressionSettings | None = None) -> SpeakingStyle:
+    """Return a style moved a little by the agent's own tone: a stirred one is faster, a bright one higher.
+
+    At most a quarter of what a voice may move at all; together never more than that all.
+    """
+    settings = settings or ExpressionSettings()
+    rate = style.rate - 1.0 + settings.max_rate * _TINT * _lean(tone.arousal)
+    pitch = style.pitch_st + settings.max_pitch_st * _TINT * _lean(tone.valence)
+    return SpeakingStyle(
+        rate=1.0 + max(-settings.max_rate, min(settings.max_rate, rate)),
+        pitch_st=max(-settings.max_pitch_st, min(settings.max_pitch_st, pitch)),
+    )
+
+
+def _lean(value: float) -> float:
+    """Return how far a dimension lies from its middle, in [-1, 1]."""
+    return max(-1.0, min(1.0, (value - _CENTRE) / _CENTRE))
 
 
 def _leaning(estimate: EmotionEstimate | None, settings: ExpressionSettings) -> tuple[float, float]:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 UNCLEAR = "unclear"
 
+# Fields of a record that are left out where there is nothing to say: without a language model there never is.
+WHERE_SET = {"cached_share", "prefills_dropped", "prefills_failed"}
+
 # Events whose record is just their fields, in order.
 PLAIN: dict[type, str] = {
     SpeechStarted: "speech.started",
@@ -65,7 +68,9 @@ def to_record(event: SessionEvent) -> dict[str, Any]:
         case Utterance():
             return prosody_record(event.utterance, event.prosody, at_s=event.decided_s, is_final=True)
         case _:
-            return {"type": PLAIN[type(event)]} | {f.name: _plain(getattr(event, f.name)) for f in fields(event)}
+            values = [(f, getattr(event, f.name)) for f in fields(event)]
+            told = {f.name: _plain(value) for f, value in values if f.name not in WHERE_SET or value != f.default}
+            return {"type": PLAIN[type(event)]} | told
 
 
 def transcript_record(transcript: Transcript) -> dict[str, Any]:
@@ -136,7 +141,22 @@ def emotion_fields(estimate: EmotionEstimate) -> dict[str, Any]:
         },
         "reason": estimate.reason,
         "method": estimate.method,
+        **_from_a_model(estimate),
     }
+
+
+def _from_a_model(estimate: EmotionEstimate) -> dict[str, Any]:
+    """Return what only some engines, or the user, can tell; what is not told is left out."""
+    told: dict[str, Any] = {
+        "model_only": _distribution(estimate, estimate.llm_distribution),
+        "compound": list(estimate.compound) or None,
+        "hidden": estimate.hidden,
+        "corrected": estimate.is_corrected or None,
+        "revised_text": estimate.revised_text,
+        "prompt_id": estimate.prompt_id,
+        "cached_share": _r(estimate.cached_share, 4),
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _distribution(estimate: EmotionEstimate, values: tuple[float, ...] | None) -> dict[str, float | None] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from streaming.events import Samples, Utterance
 
     from .conversation import Conversation
+    from .correction import EmotionCorrection
     from .events import EmotionEstimate, EmotionSource
     from .labels import Affect
     from .llm.values import Capabilities, Decoding, LabelScores, Piece, Prompt, Trace
@@ -25,6 +26,55 @@ class EmotionRecognizer(Protocol):
         """Return an estimate; it abstains (`top` None) rather than raise when the utterance carries nothing.
 
         `utterance` may be a snapshot of one still being spoken (`is_final` False).
+        """
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """A recogniser or responder that can work ahead while the user still speaks.
+
+    The session calls `prepare` in a task of its own, one call at a time, cancels it when it is void (the voice came
+    back, the utterance is over) and never waits for it live. What it leaves behind is a warm cache, nothing else.
+    """
+
+    async def prepare(self, utterance: Utterance | None, conversation: Conversation) -> None:
+        """Work through what will be asked, as far as it is known.
+
+        `utterance` is None while the user begins to speak: only what does not depend on it is known. At a pause it is a
+        snapshot (`is_final` False) with the last partial, which differs from what will be asked only in its end.
+
+        Raises:
+            AgentError, EngineFailed: counted by the session, nothing more.
+        """
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A recogniser that can say more about an estimate once the answer is under way."""
+
+    async def explain(
+        self, utterance: Utterance, conversation: Conversation, *, estimate: EmotionEstimate, revision: int
+    ) -> EmotionEstimate | None:
+        """Return `estimate` with its reason and revised text, as `revision`; None when there is nothing to add.
+
+        Called when all words of the answer are there, cancelled when the next utterance wants the model.
+
+        Raises:
+            AgentError, EngineFailed: the estimate stands as it is.
+        """
+        ...
+
+
+class Corrector(Protocol):
+    """Understands what users say, in their own words, about a feeling that was read."""
+
+    async def correct(self, estimate: EmotionEstimate, correction: EmotionCorrection) -> EmotionEstimate:
+        """Return the estimate as the user would have it, marked as corrected, with the next revision.
+
+        Raises:
+            AgentError, EngineFailed: the words cannot be read.
         """
         ...
 
@@ -136,6 +186,29 @@ class Responder(Protocol):
         Raises:
             AgentError, EngineFailed: the engine cannot answer; the sentences that were whole by then stand.
         """
+        ...
+
+
+@runtime_checkable
+class Toned(Responder, Protocol):
+    """A responder with a tone of its own, which the voice takes up a little."""
+
+    def tone(self, estimate: EmotionEstimate | None, conversation: Conversation) -> Affect:
+        """Return where the tone of an answer to an utterance of this estimate lies."""
+        ...
+
+
+@runtime_checkable
+class Translator(Responder, Protocol):
+    """A responder that says the user's own words in another language.
+
+    They are passed on whatever they say: neither checked as an answer of the agent's would be, nor replaced by one. An
+    utterance without words has an empty answer; one in the target language is passed on as it is.
+    """
+
+    @property
+    def target(self) -> str:
+        """Language it translates into, as a BCP 47 tag."""
         ...
 
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from streaming.audio import silence
-from streaming.events import RollingProsody, SpeechStarted, Transcript, Utterance
+from streaming.events import SpeechPaused, Utterance
 
 from .answer import Answer, metrics_of, turn_of
 from .bargein import BargeIn, BargeInSettings, Cancel, Duck, Resume
+from .correction import spoken_correction
 from .duplex import HalfDuplexGate
-from .errors import TurnLogFailed
-from .events import EmotionSource, ReplyDone, StorageDegraded, Turn
-from .preparation import Engines, Preparation, PreparationSettings
+from .events import EmotionSource, ReplyDone, Turn
+from .keeping import Keeping
+from .meanwhile import Meanwhile
+from .preparation import Engines, Follower, Preparation, PreparationSettings
+from .revision import revised, stands, turn_with, unread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -35,15 +37,13 @@ if TYPE_CHECKING:
 
     from .bargein import BargeInAction
     from .conversation import Conversation
-    from .events import SessionEvent
+    from .correction import EmotionCorrection
+    from .events import EmotionEstimate, SessionEvent
     from .loudspeaker import Sink
     from .safety import Helpline
-    from .turnlog import Saving
 
 KEEP_S = 6.0
 """How long the end of an answer may take to be told and saved: longer than the turn log waits for another's lock."""
-
-SLOW_DISK = f"the disk took more than {KEEP_S:g} s; the turn is held in memory and written when the disk answers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +110,14 @@ class Session:
             settings=self._settings.preparation,
             clock=clock,
         )
+        ahead = (engines.recognizer, engines.responder) if self._preparation.reads_emotion else (engines.responder,)
+        self._meanwhile = Meanwhile(self._preparation, ahead=ahead, tell=tell)
+        self._follower = Follower(sounding=self._sounding, estimated=self._estimated)
         self._tasks: TaskGroup | None = None
-        self._unacknowledged: list[Saving] = []
+        self._keeping = Keeping(engines.log, tell=tell)
         self._answer: Answer | None = None
         self._due: list[BargeInAction] = []
-        self._partial: Transcript | None = None
-        self._start_s = 0.0
-        self._revision = 0
+        self._explained: Answer | None = None
         self._now_s = 0.0
 
     def gate(self, samples: Samples) -> Samples:
@@ -138,7 +139,7 @@ class Session:
                 self._tasks = None
                 await self._stop_answer(self._now_s)
                 tasks.cancel_scope.cancel()
-                await self._acknowledge_all()
+                await self._keeping.settle(within_s=KEEP_S)
 
     async def _step(self, block: Heard, tasks: TaskGroup) -> None:
         self._now_s = block.now_s
@@ -152,46 +153,23 @@ class Session:
             await self._take(event, tasks)
 
     async def _take(self, event: ListenerEvent, tasks: TaskGroup) -> None:
-        match event:
-            case SpeechStarted():
-                self._start_s, self._partial, self._revision = event.at_s, None, 0
-            case Transcript(is_final=False):
-                self._partial = event
-            case RollingProsody():
-                await self._roll(event)
-            case Utterance():
-                await self._respond(event, tasks)
-            case _:
-                pass
-
-    async def _roll(self, event: RollingProsody) -> None:
-        """Estimate from what was said so far, while it is being said."""
-        partial = self._partial
-        if self._settings.emotion == "off" or partial is None or partial.utterance != event.utterance:
-            return
-        snapshot = Utterance(
-            utterance=event.utterance,
-            start_s=self._start_s,
-            end_s=event.at_s,
-            decided_s=event.at_s,
-            transcript=partial,
-            prosody=event.prosody,
-            samples=silence(0),
-            is_final=False,
-        )
-        self._revision += 1
-        estimate = await self._preparation.estimate(snapshot, self.conversation, revision=self._revision)
-        if estimate is not None:
-            await self._tell(estimate)
+        if isinstance(event, SpeechPaused | Utterance) and self._explained is not None:
+            # What the next utterance expresses is more urgent than why the last one did.
+            self._explained.afterthought.cancel()
+        await self._meanwhile.feed(event, self.conversation, tasks=None if self._settings.lockstep else tasks)
+        if isinstance(event, Utterance):
+            await self._respond(event, tasks)
 
     async def _respond(self, utterance: Utterance, tasks: TaskGroup) -> None:
         """Answer an utterance, unless it only showed that the user is listening."""
         if not self._barge_in.is_turn(utterance.utterance):
             return
         await self._stop_answer(self._now_s)
+        await self._heed(utterance)
         self._answer = answer = Answer(utterance=utterance, heard_at=self._clock())
+        answer.speculated = self._meanwhile.counted()
         # Taken now: a task starts later, when the next utterance may have begun to count its own.
-        revision = self._revision + 1
+        revision = self._meanwhile.revision + 1
         if self._settings.lockstep:
             await self._prepare(answer, revision, tasks)
             await self._end_if_heard(self._now_s)
@@ -199,7 +177,54 @@ class Session:
             tasks.start_soon(self._prepare, answer, revision, tasks)
 
     async def _prepare(self, answer: Answer, revision: int, tasks: TaskGroup) -> None:
-        await self._preparation.run(answer, self.conversation, revision=revision, tasks=tasks, sounding=self._sounding)
+        conversation = self.conversation
+        await self._preparation.run(answer, conversation, revision=revision, tasks=tasks, follower=self._follower)
+        if answer.is_complete and (self._answer is None or self._answer is answer):
+            self._explained = answer
+            await self._preparation.explain(answer, conversation, follower=self._follower)
+
+    async def correct(self, correction: EmotionCorrection) -> EmotionEstimate | None:
+        """Put what the user says about their feeling above what was read, and tell of it.
+
+        Returns:
+            What stands now; None when the utterance is not held: never answered, or long ago.
+        """
+        before = self._turn_of(correction.utterance)
+        if before is None:
+            return None
+        estimate = await self._preparation.corrected(before.estimate or unread(before), correction)
+        # While the words were read another estimate, or correction, may have come: this one is the last.
+        now = self._turn_of(correction.utterance) or before
+        estimate = replace(estimate, revision=1 + (now.estimate.revision if now.estimate else 0))
+        self.conversation = revised(self.conversation, estimate)
+        if self._answer is not None and self._answer.utterance.utterance == correction.utterance:
+            self._answer.revise(estimate)
+        await self._tell(estimate)
+        tasks = None if self._settings.lockstep else self._tasks
+        await self._keeping.correct(self.conversation.session, correction, estimate, tasks=tasks)
+        return estimate
+
+    def _turn_of(self, utterance: int) -> Turn | None:
+        """Return the turn of an utterance, that of the answer under way as it is so far; None where it is not held."""
+        answer = self._answer
+        if answer is not None and answer.utterance.utterance == utterance:
+            return turn_of(answer, session=self.conversation.session, reply="", interrupted=False)
+        return turn_with(self.conversation, utterance)
+
+    async def _heed(self, utterance: Utterance) -> None:
+        """Correct the reading of the turn before where this utterance plainly does."""
+        last = self.conversation.turns[-1].estimate if self.conversation.turns else None
+        correction = spoken_correction(utterance.transcript.text, last)
+        if correction is not None:
+            await self.correct(correction)
+
+    def _estimated(self, answer: Answer, estimate: EmotionEstimate) -> bool:
+        """Put an estimate where its utterance is by now: into the answer under way, or the turn that was kept."""
+        turn = turn_with(self.conversation, answer.utterance.utterance)
+        if turn is not None and not stands(estimate, over=turn.estimate):
+            return False
+        self.conversation = revised(self.conversation, estimate)
+        return answer.revise(estimate)
 
     def _sounding(self, answer: Answer, sentence: str) -> None:
         """The next sentence of an answer sounds from now on; the first one opens the loudspeaker."""
@@ -251,49 +276,18 @@ class Session:
         self._answer = None
         self._due.clear()  # what was still to be done to this reply must not befall the next one
         text = answer.heard(n_played)
-        turn = turn_of(answer, session=self.conversation.session, reply=text, interrupted=interrupted)
-        done = ReplyDone(
-            utterance=turn.utterance, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis
-        )
+        number, session = answer.utterance.utterance, self.conversation.session
+        done = ReplyDone(utterance=number, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis)
         with anyio.move_on_after(KEEP_S, shield=True):
             await self._act(self._barge_in.reply_ended(at_s=at_s))
             try:
                 await self._tell(done)
             finally:
-                await self._keep(turn)
+                # Only now: an estimate may have come while the end was told.
+                await self._keep(turn_of(answer, session=session, reply=text, interrupted=interrupted))
             await self._tell(metrics_of(answer))
 
     async def _keep(self, turn: Turn) -> None:
         """Put the turn into the window and hand it to the log."""
         self.conversation = self.conversation.with_turn(turn)
-        if self._engines.log is None:
-            return
-        try:
-            saving = self._engines.log.saving(turn)
-        except TurnLogFailed as trouble:
-            await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
-            return
-        self._unacknowledged.append(saving)
-        if self._settings.lockstep or self._tasks is None:
-            await self._acknowledge(saving)
-        else:
-            # The disk may be slow; the microphone is not.
-            self._tasks.start_soon(self._acknowledge, saving)
-
-    async def _acknowledge(self, saving: Saving) -> None:
-        """Tell that a turn is on disk, once it is."""
-        try:
-            event = await saving
-        except TurnLogFailed as trouble:
-            event = StorageDegraded(utterance=saving.turn.utterance, message=str(trouble))
-        if saving in self._unacknowledged:
-            self._unacknowledged.remove(saving)
-            await self._tell(event)
-
-    async def _acknowledge_all(self) -> None:
-        """Leaving: the tasks that waited for the disk are gone, the turns are not."""
-        with anyio.move_on_after(KEEP_S, shield=True):
-            for saving in tuple(self._unacknowledged):
-                await self._acknowledge(saving)
-        for saving in self._unacknowledged:
-            await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=SLOW_DISK))
+        await self._keeping.keep(turn, tasks=None if self._settings.lockstep else self._tasks)

@@ -11,6 +11,7 @@ import typer
 from agent.cli.boundary import run_command
 
 from .bench import cache, labels, line, prosody, scheduler, transcribe, vad
+from .bench import emotion as emotion_ahead
 from .bench.models import Engine
 from .errors import EvalError
 from .training.fit import fit_emotion
@@ -132,6 +133,20 @@ def bench_cache(
 ) -> None:
     """Share of prompt tokens that come from the cache while a window of 25 turns moves on, and what it saves."""
     typer.echo(cache.table(cache.measure(engine=engine, model=model, device=device)))
+
+
+@bench_app.command("emotion")
+def bench_emotion(
+    *,
+    turns: Annotated[
+        int, typer.Option(min=emotion_ahead.WINDOW + 1, help="Of the conversation; the window holds 25.")
+    ] = emotion_ahead.N_TURNS,
+    condition: Annotated[str, typer.Option(help="How the model is asked; see `attune prompts`.")] = (
+        emotion_ahead.CONDITION
+    ),
+) -> None:
+    """Emotion before the answer begins, and share of its prompt worked through ahead: models of assumed speeds."""
+    typer.echo(emotion_ahead.table(emotion_ahead.measure(n_turns=turns, name=condition)))
 
 
 def run() -> None:

@@ -27,10 +27,15 @@ PURE_STREAMING = (
     "remote/retry remote/sse rhythm rover segmenter spectrum stability stretches wav"
 )
 PURE_AGENT = (
-    "bargein conversation distribution duplex errors events expression floor labels llm/drawing llm/grammar "
-    "llm/json_automaton llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping llm/template "
-    "llm/token_mask llm/values overlap phrases playback ports r3/answer r3/asr_relation r3/blocks r3/compose "
-    "r3/condition r3/context r3/disagreement r3/error_correction r3/shots r3/tasks r3/untrusted sentences topics"
+    "affect bargein conversation correction distribution duplex elicitation/ambiguity elicitation/calibration "
+    "elicitation/choices elicitation/label_scores elicitation/stated_numbers elicitation/text_level "
+    "elicitation/token_level elicitation/values elicitation/voting errors events expression floor fusion/evidence "
+    "fusion/experts fusion/inertia fusion/signs given labels llm/drawing llm/grammar llm/json_automaton "
+    "llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping llm/template llm/token_mask llm/values memory "
+    "overlap phrases playback ports r3/answer r3/asr_relation r3/blocks r3/compose r3/condition r3/context "
+    "r3/disagreement r3/error_correction r3/shots r3/tasks r3/untrusted reply/hedging reply/written revision "
+    "safety/leaks sentences topics translation/compose translation/condition translation/languages "
+    "translation/written unfinished"
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.

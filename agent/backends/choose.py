@@ -14,6 +14,7 @@ from streaming.backends.choose import TranscriberChoice, transcriber_for
 from streaming.errors import EngineFailed, ModelUnusable
 
 from ..errors import AgentError, ConfigInvalid
+from ..persona import read_persona
 from ..profiles.engines import ENGINES
 from ..profiles.read import DEFAULT, is_path
 from .emotion.embedded import EmbeddedRecognizer
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from ..models import ModelStore
     from ..ports import DimensionsReader, EmotionRecognizer, LanguageModel, Responder, Speech
     from ..profiles import Choice, Profile
+    from .llm.overheard import Overheard
 
 T = TypeVar("T")
 
+LIVE_PATIENCE_S = 0.2
+"""How long a live estimate waits for the language model: less than an answer waits for the estimate."""
 _FILES = {"gguf": "*.gguf", "piper": "*.onnx"}
 """Kinds of models that are one file of a folder; of one in several parts the first."""
 
@@ -41,13 +45,18 @@ class Loading:
 
     Attributes:
         store: where models of the registry lie.
-        note: told, in one line, of an engine that another one stands in for.
+        note: told, in one line, of what the user should know: an engine that another one stands in for.
         falls_back: the embedded engine of a port takes over when the chosen one cannot be had; else that is an error.
+        overhear: told of each call to the language model.
+        is_live: somebody waits for the answer: an estimate that is late comes in two steps. Else nothing depends on
+            the clock.
     """
 
     store: ModelStore
     note: Callable[[str], None]
     falls_back: bool = False
+    overhear: Callable[[Overheard], None] | None = None
+    is_live: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,13 +94,13 @@ def load_engines(profile: Profile, loading: Loading) -> ProfileEngines:
     with ExitStack() as stack:
         loader = _Loader(loading, stack)
         transcribers = loader.load("transcriber", profile.transcriber, _transcribers)
-        recognizer = loader.load("emotion", profile.emotion, _recognizer) or EmbeddedRecognizer()
+        reader = loader.load("emotion", profile.emotion, _recognizer)
         dimensions = loader.load("dimensions", profile.dimensions, _dimensions)
-        model = loader.load("language_model", profile.language_model, _language_model)
+        model = _overheard(loader.load("language_model", profile.language_model, _language_model), loading)
         speech = loader.load("voice", profile.voice, _speech)
         return ProfileEngines(
             profile=profile.name,
-            recognizer=recognizer if dimensions is None else _measured(recognizer, dimensions),
+            recognizer=_whole(profile.emotion, reader, dimensions=dimensions, model=model, loading=loading),
             responder=_responder(profile.reply, model),
             transcribers=transcribers,
             language_model=model,
@@ -159,8 +168,59 @@ def _transcriber_choice(choice: Choice, store: ModelStore) -> TranscriberChoice:
     )
 
 
+def recognizer_of_condition(model: LanguageModel, condition: str, *, note: Callable[[str], None]) -> EmotionRecognizer:
+    """Return R3 over a model, asked in the way called `condition`, or in all ways of an ensemble, which then vote.
+
+    While somebody still speaks the embedded engine answers. `note` is told when older turns do not fit into the model's
+    window.
+
+    Raises:
+        ConfigInvalid: there is no such condition.
+    """
+    from ..r3.conditions import condition as named  # noqa: PLC0415 - only where a language model is asked
+    from ..r3.conditions import ensemble, ensembles  # noqa: PLC0415 - as above
+    from .emotion.r3 import R3Recognizer  # noqa: PLC0415 - as above
+    from .emotion.r3_ensemble import EnsembleRecognizer  # noqa: PLC0415 - as above
+    from .emotion.r3_settings import R3Settings  # noqa: PLC0415 - as above
+
+    names = ensemble(condition) if condition in ensembles() else (condition,)
+    small, settings = EmbeddedRecognizer(), R3Settings(note=note)
+    members = [R3Recognizer(model, condition=named(name), small=small, settings=settings) for name in names]
+    return members[0] if len(members) == 1 else EnsembleRecognizer(members)
+
+
+def _whole(
+    choice: Choice,
+    reader: EmotionRecognizer | None,
+    *,
+    dimensions: DimensionsReader | None,
+    model: LanguageModel | None,
+    loading: Loading,
+) -> EmotionRecognizer:
+    """Return who estimates: a reader with measured dimensions, a language model, or both; without a model the first."""
+    small = reader or EmbeddedRecognizer()
+    if model is None or choice.engine not in {"r3", "fused"}:
+        return small if dimensions is None else _measured(small, dimensions)
+    r3 = recognizer_of_condition(model, choice.option("condition", "live"), note=loading.note)
+    if choice.engine == "r3":
+        return r3 if dimensions is None else _measured(r3, dimensions)
+    from .emotion.fused import FusedRecognizer, FusedSettings  # noqa: PLC0415 - only when chosen
+
+    settings = FusedSettings(patience_s=LIVE_PATIENCE_S) if loading.is_live else None
+    return FusedRecognizer(small, r3, dimensions=dimensions, settings=settings)
+
+
+def _overheard(model: LanguageModel | None, loading: Loading) -> LanguageModel | None:
+    if model is None or loading.overhear is None:
+        return model
+    from .llm.overheard import OverheardModel  # noqa: PLC0415 - only where somebody listens
+
+    return OverheardModel(model, loading.overhear)
+
+
 def _recognizer(choice: Choice, store: ModelStore) -> EmotionRecognizer | None:
-    if choice.engine == "embedded":
+    """Return what reads by itself; what asks the language model has the embedded one beside it."""
+    if choice.engine in {"embedded", "r3", "fused"}:
         return None
     from .emotion.audio_classification import AudioClassificationRecognizer  # noqa: PLC0415 - only when chosen
 
@@ -215,7 +275,8 @@ def _responder(choice: Choice, model: LanguageModel | None) -> Responder:
         return ReflectiveResponder()
     from .reply.language_model import LanguageModelResponder  # noqa: PLC0415 - only when chosen
 
-    return LanguageModelResponder(model)
+    persona: str | None = choice.option("persona")
+    return LanguageModelResponder(model, persona=read_persona(None if persona is None else Path(persona).expanduser()))
 
 
 def _speech(choice: Choice, store: ModelStore) -> Speech | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import annotate, doctor, history, listen, models, setup, talk
+from . import annotate, doctor, history, listen, models, prompts, setup, talk
 from .boundary import run_command
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("demo")(talk.demo)
 app.command("segment")(listen.segment)
 app.command("transcribe")(listen.transcribe)
 app.command("emotion")(annotate.emotion)
+app.add_typer(prompts.app, name="prompts")
 app.command("setup")(setup.setup)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)

@@ -17,11 +17,12 @@ from ..models import user_store
 from ..profiles import DEFAULT, PORTS, gaps, shipped_profiles, take
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from streaming.backends.choose import Transcribers
 
     from ..backends.choose import ProfileEngines
+    from ..backends.llm.overheard import Overheard
     from ..config import Config
     from ..profiles import Profile
 
@@ -83,10 +84,12 @@ def _not_needed(config: Config) -> set[str]:
 
 
 @contextmanager
-def loaded(use: Use) -> Generator[ProfileEngines]:
-    """Give the engines, loaded; a terminal is told that it takes a while."""
+def loaded(
+    use: Use, *, overhear: Callable[[Overheard], None] | None = None, is_live: bool = False
+) -> Generator[ProfileEngines]:
+    """Give the engines, loaded; a terminal is told that it takes a while. `overhear`, `is_live`: see `Loading`."""
     with Console(stderr=True).status(f"loading profile {use.profile.name}"):
-        engines = load_engines(use.profile, _loading(use))
+        engines = load_engines(use.profile, replace(_loading(use), overhear=overhear, is_live=is_live))
     with closing(engines):
         yield engines
 

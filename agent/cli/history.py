@@ -45,10 +45,13 @@ def list_sessions(database: Database = None) -> None:
 def show(session: SessionId, database: Database = None) -> None:
     """Show one session, turn by turn."""
     with reading(_path(database)) as log:
-        turns = [logged.turn for logged in log.turns(session)]
+        turns = log.turns(session)
     console = Console(highlight=False)
-    for turn in turns:
+    for logged in turns:
+        turn = logged.turn
         feeling = (turn.estimate.top or UNCLEAR) if turn.estimate else "-"
+        if logged.corrections:
+            feeling += f", corrected by you: {logged.corrections[-1].estimate.top or UNCLEAR}"
         console.print(Text(f"{turn.seq:>3}  you     ", style="bold green").append(visible(turn.text), style="default"))
         console.print(Text(f"     {feeling}", style="dim"))
         reply = visible(turn.reply) + (" …" if turn.interrupted else "")

@@ -23,13 +23,19 @@ from streaming.sources import Pace, from_file
 
 from ..assembly import Audience, Talk, converse, session_of_files
 from ..config import load_config, with_options
+from ..events import EmotionEstimate
 from ..jsonl import to_line
 from ..profiles import PORTS
 from .engines import Fallback, ProfileName, chosen, loaded, note
+from .estimating import Calls, Explain, explainer
+from .explain import explanation
+from .translating import USUAL, Translate, TranslateAs, translation_of
 from .view import TalkView
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+
+    from rich.console import RenderableType
 
     from streaming.sources import Sound
 
@@ -43,14 +49,23 @@ GAP_S = 1.0
 
 PANEL = "Settings (also in config.toml)"
 
+Memory = Annotated[
+    str | None,
+    typer.Option(help="May come to mind: session, log (also earlier ones that are kept).", rich_help_panel=PANEL),
+]
+Helplines = Annotated[
+    Path | None, typer.Option(help="Your own crisis lines (TOML), over the shipped ones.", rich_help_panel=PANEL)
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """How a conversation is shown and what stands behind it."""
+    """How a conversation is shown and what stands behind it; with `calls` each estimate is explained."""
 
     engines: ProfileEngines
     line: str
     as_json: bool = False
+    calls: Calls | None = None
 
 
 def start(profile: ProfileName = None, fallback: Fallback = False) -> None:
@@ -93,27 +108,38 @@ def talk(
     voice: Annotated[str | None, typer.Option(help="auto, flite, espeak, none.", rich_help_panel=PANEL)] = None,
     locale: Annotated[str | None, typer.Option(help="Your place, such as en-GB.", rich_help_panel=PANEL)] = None,
     database: Annotated[Path | None, typer.Option(help="Where turns are kept.", rich_help_panel=PANEL)] = None,
-    helplines: Annotated[
-        Path | None, typer.Option(help="Your own crisis lines (TOML), over the shipped ones.", rich_help_panel=PANEL)
-    ] = None,
+    memory: Memory = None,
+    helplines: Helplines = None,
     profile: ProfileName = None,
     fallback: Fallback = False,
+    explain: Explain = False,
+    translate: Translate = None,
+    translate_as: TranslateAs = USUAL,
 ) -> None:
     """Talk, and see your words, the feeling in them and an answer. Stop with Ctrl-C."""
+    translation = translation_of(translate, how=translate_as)
     given = {"duplex": duplex, "emotion": emotion, "voice": voice, "locale": locale, "profile": profile}
-    config = with_options(load_config(), given | {"database": database, "helplines": helplines})
+    config = with_options(load_config(), given | {"database": database, "helplines": helplines, "memory": memory})
     use = chosen(config, falls_back=fallback, only=set(PORTS) - ({"voice"} if no_speech else set()))
     session = _session_of(audio) if audio else None
-    plan = Talk(is_live=not audio, speaks=not no_speech, keeps=not no_history, session=session)
-    with loaded(use) as engines:
-        screen = Screen(engines=engines, line=use.line, as_json=as_json)
-        if audio:
-            source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms)
-            anyio.run(lambda: _converse_on_screen(source, config=config, talk=plan, screen=screen))
-            return
-        # Ctrl-C is how a conversation ends; the session has saved what there was.
-        with suppress(KeyboardInterrupt):
-            anyio.run(lambda: _by_microphone(device, config=config, talk=plan, screen=screen))
+    plan = Talk(is_live=not audio, speaks=not no_speech, keeps=not no_history, session=session, translation=translation)
+    calls = Calls() if explain else None
+    with loaded(use, overhear=calls and calls.hear, is_live=plan.is_live) as engines:
+        screen = Screen(engines=engines, line=use.line, as_json=as_json, calls=calls)
+        source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms) if audio else None
+        _hold(source, device=device, config=config, talk=plan, screen=screen)
+
+
+def _hold(
+    source: AsyncIterable[Sound] | None, *, device: str | None, config: Config, talk: Talk, screen: Screen
+) -> None:
+    """Hold a conversation with what `source` gives, or by microphone."""
+    if source is not None:
+        anyio.run(lambda: _converse_on_screen(source, config=config, talk=talk, screen=screen))
+        return
+    # Ctrl-C is how a conversation ends; the session has saved what there was.
+    with suppress(KeyboardInterrupt):
+        anyio.run(lambda: _by_microphone(device, config=config, talk=talk, screen=screen))
 
 
 def _session_of(audio: Sequence[Path]) -> str:
@@ -146,12 +172,12 @@ async def _by_microphone(device: str | None, *, config: Config, talk: Talk, scre
 
 async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, talk: Talk, screen: Screen) -> None:
     if screen.as_json:
-        await converse(source, engines=screen.engines, config=config, talk=talk, audience=_json_audience())
+        await converse(source, engines=screen.engines, config=config, talk=talk, audience=_json_audience(screen.calls))
         return
     console = Console(highlight=False)
     console.print(NOTICE, style="dim")
     console.print(screen.line, style="dim")
-    view = TalkView(console.print, hint=_hint(config, talk))
+    view = TalkView(console.print, hint=_hint(config, talk), explain=_explaining(screen.calls))
     live = Live(get_renderable=view.render, console=console, refresh_per_second=12, transient=True)
 
     async def tell(event: SessionEvent) -> None:
@@ -171,10 +197,19 @@ def _hint(config: Config, talk: Talk) -> str:
     return "say something" + (" (not listening while I speak: --duplex half)" if config.duplex == "half" else "")
 
 
-def _json_audience() -> Audience:
+def _explaining(calls: Calls | None) -> Callable[[EmotionEstimate], RenderableType] | None:
+    return None if calls is None else lambda estimate: explanation(estimate, calls.take())
+
+
+def _json_audience(calls: Calls | None) -> Audience:
+    """Tell of events as JSON on standard output; estimates are explained, if at all, on standard error."""
+    explain = None if calls is None else explainer(calls, out=sys.stderr)
+
     async def tell(event: SessionEvent) -> None:
         sys.stdout.write(to_line(event) + "\n")
         sys.stdout.flush()
+        if explain is not None and isinstance(event, EmotionEstimate) and event.is_final:
+            explain(event)
 
     return Audience(tell=tell, level=lambda _: None, note=note)
 

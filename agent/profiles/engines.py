@@ -22,6 +22,7 @@ class Engine:
         takes: options, each with its type, or with the texts it may be.
         packages: modules it imports.
         extra: the extra that brings them, None when they are always there.
+        asks_model: it is nothing without the language model of its profile.
     """
 
     kind: str | None = None
@@ -29,6 +30,7 @@ class Engine:
     takes: Mapping[str, Takes] = field(default_factory=dict[str, "Takes"])
     packages: tuple[str, ...] = ()
     extra: str | None = None
+    asks_model: bool = False
 
     def missing_packages(self) -> list[str]:
         """Return those that are not installed; nothing is imported to find out."""
@@ -52,6 +54,9 @@ ENGINES: Final[Mapping[str, Mapping[str, Engine]]] = {
     "emotion": {
         "embedded": Engine(),
         "audio-classification": Engine(kind="audio-classification", takes=_DEVICE, packages=_TORCH, extra="torch"),
+        "r3": Engine(takes={"condition": str}, asks_model=True),
+        # Without a language model it is the embedded one.
+        "fused": Engine(takes={"condition": str}),
     },
     "dimensions": {
         "embedded": Engine(),
@@ -66,7 +71,7 @@ ENGINES: Final[Mapping[str, Mapping[str, Engine]]] = {
         "audio": Engine(kind="audio", takes=_DEVICE | _DTYPE, packages=_TORCH, extra="torch"),
         "openai": Engine(is_server=True, packages=("httpx",)),
     },
-    "reply": {"reflective": Engine(), "language-model": Engine()},
+    "reply": {"reflective": Engine(), "language-model": Engine(asks_model=True, takes={"persona": str})},
     "voice": {
         "auto": Engine(),
         "flite": Engine(),

@@ -97,8 +97,9 @@ def _overlaid(base: object, new: object) -> object:
 def _profile(name: str, table: Table) -> Profile:
     where = f"profiles.{name}"
     choices = {port: _choice(f"{where}.{port}", table[port], ENGINES[port]) for port in PORTS}
-    if choices["reply"].engine == "language-model" and choices["language_model"].engine == "none":
-        raise ConfigInvalid(f"{where}.reply is language-model, but {where}.language_model is none: choose one")
+    for port, choice in choices.items():
+        if ENGINES[port][choice.engine].asks_model and choices["language_model"].engine == "none":
+            raise ConfigInvalid(f"{where}.{port} is {choice.engine}, but {where}.language_model is none: choose one")
     about, is_automatic = table.get("about", ""), table.get("automatic", False)
     if not isinstance(about, str):
         raise ConfigInvalid(f"{where}.about is {about!r}, expected text")

@@ -30,6 +30,7 @@ _NEGATED = re.compile(r"(?:not|n't|never|no|whether|if|without) (?:\w+ ){0,3}$")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
     faults: dict[Fault, re.Pattern[str]]
+    attributed: re.Pattern[str]
     safe: tuple[str, ...]
     harm_safe: str
 
@@ -57,7 +58,14 @@ def faults(reply: str) -> tuple[Fault, ...]:
 
 def _breaks(fault: Fault, sentence: str) -> bool:
     matches = _rules().faults[fault].finditer(sentence)
-    return any(not _NEGATED.search(sentence[: found.start()]) for found in matches)
+    return any(not _is_meant_otherwise(fault, sentence[: found.start()]) for found in matches)
+
+
+def _is_meant_otherwise(fault: Fault, before: str) -> bool:
+    """Tell whether the words before a match deny it or, of a diagnosis, say that it is somebody else's."""
+    if _NEGATED.search(before):
+        return True
+    return fault == "diagnosis" and bool(_rules().attributed.search(before))
 
 
 def _plain(sentence: str) -> str:
@@ -77,8 +85,11 @@ def _safe(reply: str) -> str:
 @cache
 def _rules() -> _Rules:
     table = tomllib.loads(files("agent.safety").joinpath("output.toml").read_text(encoding="utf-8"))
+    condition = f"(?:{'|'.join(table['conditions'])})\\b"
+    patterns: dict[Fault, str] = {fault: "|".join(f"(?:{one})" for one in table[fault]) for fault in _FAULTS}
     return _Rules(
-        faults={fault: re.compile("|".join(f"(?:{pattern})" for pattern in table[fault])) for fault in _FAULTS},
+        faults={fault: re.compile(pattern.replace("CONDITION", condition)) for fault, pattern in patterns.items()},
+        attributed=re.compile(table["attributed"]),
         safe=tuple(table["safe"]),
         harm_safe=table["harm_safe"],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,16 +11,20 @@ import pytest
 
 import agent.annotation
 from agent.annotation import Annotator, Row, RowInvalid, parse_row
+from agent.backends.emotion.scripted import scripted_estimate
 from agent.errors import ConfigInvalid
 from streaming.audio import SAMPLE_RATE
+from streaming.backends.choose import Transcribers
 from streaming.backends.scripted import ScriptedTranscriber
-from streaming.errors import AudioUnreadable
+from streaming.errors import AudioUnreadable, EngineFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streaming.events import Samples
+    from agent.conversation import Conversation
+    from agent.events import EmotionEstimate, EmotionSource
+    from streaming.events import Samples, Utterance
 
 SAD = "i miss my brother so much"
 HAPPY = "i am so happy and excited"
@@ -156,6 +162,57 @@ def test_only_the_words_or_only_the_voice_may_count(recording: Path):
     for source, unused in (("text", "voice_only"), ("voice", "words_only")):
         with Annotator(source=source, folder=recording.parent) as annotator:
             assert annotator.annotate(row)[unused] is None
+
+
+class Recognizer:
+    """Who estimates by script, on an event loop; notes which."""
+
+    def __init__(self) -> None:
+        self.loops: set[int] = set()
+
+    async def recognize(
+        self, utterance: Utterance, conversation: Conversation, *, revision: int, source: EmotionSource
+    ) -> EmotionEstimate:
+        self.loops.add(id(asyncio.get_running_loop()))
+        assert (conversation.turns, revision, source) == ((), 1, "both")
+        if utterance.transcript.text == "fail":
+            raise EngineFailed("no emotion here")
+        return scripted_estimate("angry")
+
+
+def test_another_recogniser_estimates_all_rows_on_one_event_loop():
+    recognizer = Recognizer()
+    told: list[EmotionEstimate] = []
+    n_threads = threading.active_count()
+    with Annotator(source="both", recognizer=recognizer, tell=told.append) as annotator:
+        assert annotator.annotate(Row(id=1, text="hello"))["top"] == "angry"
+        with pytest.raises(EngineFailed, match="no emotion here"):
+            annotator.annotate(Row(id=2, text="fail"))
+        assert annotator.annotate(Row(id=3, text="hello"))["text"] == "hello"
+    assert len(recognizer.loops) == 1
+    assert [estimate.top for estimate in told] == ["angry", "angry"]
+    assert threading.active_count() == n_threads
+
+
+def test_recordings_are_heard_by_the_engine_that_is_given_which_is_asked_for_once_it_is_needed(recording: Path):
+    closed: list[str] = []
+
+    class Closing(ScriptedTranscriber):
+        def close(self) -> None:
+            closed.append("transcriber")
+
+    n_asked: list[int] = []
+
+    def hearing() -> Transcribers:
+        n_asked.append(1)
+        return Transcribers(lambda: Closing(["i am so happy"]))
+
+    with Annotator(source="both", folder=recording.parent, hearing=hearing) as annotator:
+        annotator.annotate(Row(id=1, text=SAD, audio="a.wav"))
+        assert not n_asked
+        assert annotator.annotate(Row(id=2, audio="a.wav"))["text"] == "i am so happy"
+    assert closed == ["transcriber"]
+    assert FakeEngine.n_started == 0
 
 
 def test_another_source_is_refused(tmp_path: Path):

@@ -22,7 +22,7 @@ from streaming.backends.scripted import ScriptedTranscriber
 from streaming.backends.scripted_activity import ScriptedActivity
 from streaming.errors import ModelUnusable, OutOfMemory
 from streaming.hardware import Hardware
-from streaming.listener import Listener, Stages
+from streaming.listener import Listener, ListenerSettings, Stages
 from streaming.prosody import ProsodyTracker
 from streaming.segmenter import Segmenter
 
@@ -88,10 +88,12 @@ def pulled(monkeypatch: pytest.MonkeyPatch) -> None:
 def real_listener(recording: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The scripted line of `recording`, but with the transcriber that the profile opens."""
 
-    def listener(transcriber: Callable[[], ScriptedTranscriber] | None = None) -> Listener:
+    def listener(
+        settings: ListenerSettings | None = None, *, transcriber: Callable[[], ScriptedTranscriber] | None = None
+    ) -> Listener:
         heard = ScriptedTranscriber(["i hear as ever"]) if transcriber is None else transcriber()
         activity = Segmenter(ScriptedActivity([(0.5, 1.5)]))
-        return Listener(Stages(segmenter=activity, transcriber=heard, prosody=ProsodyTracker()))
+        return Listener(Stages(segmenter=activity, transcriber=heard, prosody=ProsodyTracker()), settings)
 
     monkeypatch.setattr("agent.assembly.embedded_listener", listener)
     return recording
@@ -171,7 +173,9 @@ def test_what_a_model_keeps_of_a_conversation_goes_with_it(
 
     monkeypatch.setattr(agent.backends.choose, "_language_model", thinking)
     assert attune(*FILE, real_listener).returncode == 0
-    assert [name.partition("-")[0] for name in told] == ["file", "closed"]
+    session, *others = told
+    assert session.startswith("file-")
+    assert others == [f"{session}/emotion", f"{session}/translation", "closed"]
 
 
 # What cannot be had

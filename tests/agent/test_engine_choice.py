@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,19 @@ import pytest
 from agent.backends import choose
 from agent.backends.choose import Loading, load_engines, load_transcribers, model_path
 from agent.backends.emotion.embedded import EmbeddedRecognizer
+from agent.backends.emotion.fused import FusedRecognizer
 from agent.backends.emotion.measured import MeasuredRecognizer
+from agent.backends.emotion.r3 import R3Recognizer
 from agent.backends.llm.scripted import ScriptedModel
 from agent.backends.reply.language_model import LanguageModelResponder
 from agent.backends.reply.reflective import ReflectiveResponder
 from agent.backends.tts.none import NoSpeech
 from agent.errors import ConfigInvalid, SpeechFailed
+from agent.given import conversation_of, given, utterance_of
 from agent.models import ModelStore
+from agent.ports import Foresighted
 from agent.profiles import Choice, read_profiles, shipped_profiles
+from agent.session import SessionSettings
 from streaming.backends.choose import Transcribers
 from streaming.backends.scripted import ScriptedTranscriber
 from streaming.errors import EngineFailed, EngineMissing, ModelUnusable
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agent.backends.llm.overheard import Overheard
     from agent.labels import Affect
     from agent.profiles import Profile
     from streaming.backends.choose import TranscriberChoice
@@ -105,13 +112,81 @@ def test_what_is_loaded_is_used_and_freed(loading: Loading, monkeypatch: pytest.
     engines = load_engines(replace(CPU, voice=Choice(engine="none")), loading)
     assert engines.transcribers is hearing
     assert engines.language_model is model
-    assert isinstance(engines.recognizer, MeasuredRecognizer)
+    assert isinstance(engines.recognizer, FusedRecognizer)
     assert isinstance(engines.responder, LanguageModelResponder)
     assert isinstance(engines.speech, NoSpeech)
     engines.close()
     engines.close()
     assert closed == ["transcriber"]
     assert reader.is_closed
+
+
+def asking(engine: str, **more: str) -> Profile:
+    """The embedded profile with a language model that reads emotion."""
+    model = {"engine": "openai", "url": "http://127.0.0.1:1/v1", "model": "m"}
+    return read_profiles({"a": {"language_model": model, "emotion": {"engine": engine, **more}}})["a"]
+
+
+@pytest.mark.parametrize("has_reader", [False, True])
+@pytest.mark.parametrize(("engine", "kind"), [("r3", R3Recognizer), ("fused", FusedRecognizer)])
+def test_a_language_model_reads_emotion_alone_or_among_others(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch, engine: str, kind: type, has_reader: bool
+):
+    reader = Reader() if has_reader else None
+    monkeypatch.setattr(choose, "_dimensions", always(reader))
+    with load_engines(asking(engine), loading) as engines:
+        recognizer = engines.recognizer
+        expected = MeasuredRecognizer if has_reader and engine == "r3" else kind
+        assert isinstance(recognizer, expected)
+        assert isinstance(recognizer, Foresighted)
+    assert reader is None or reader.is_closed
+
+
+@pytest.mark.parametrize("engine", ["r3", "fused"])
+def test_the_condition_of_a_profile_is_the_one_that_is_asked(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch, engine: str
+):
+    named: list[str] = []
+
+    def recognizer(_model: object, name: str, **_: object) -> EmbeddedRecognizer:
+        named.append(name)
+        return EmbeddedRecognizer()
+
+    monkeypatch.setattr(choose, "recognizer_of_condition", recognizer)
+    for profile in (asking(engine), asking(engine, condition="live-eight")):
+        load_engines(profile, loading).close()
+    assert named == ["live", "live-eight"]
+
+
+def test_a_condition_that_is_not_there_is_told_even_with_a_fallback(notes: tuple[Loading, list[str]]):
+    loading, told = notes
+    with pytest.raises(ConfigInvalid, match="expected one of live"):
+        load_engines(asking("fused", condition="guess"), loading)
+    assert not told
+
+
+@pytest.mark.parametrize("engine", ["r3", "fused"])
+def test_without_its_language_model_the_embedded_one_reads_emotion(
+    notes: tuple[Loading, list[str]], monkeypatch: pytest.MonkeyPatch, engine: str
+):
+    loading, told = notes
+    monkeypatch.setattr(choose, "_language_model", cannot(EngineFailed("its weights are torn")))
+    with load_engines(asking(engine), loading) as engines:
+        assert isinstance(engines.recognizer, EmbeddedRecognizer)
+    assert len(told) == 1
+
+
+@pytest.mark.anyio
+async def test_whoever_wants_to_know_hears_what_the_model_is_asked(loading: Loading, monkeypatch: pytest.MonkeyPatch):
+    model = ScriptedModel(["hello"], scores=[{" sad": -0.1}])
+    monkeypatch.setattr(choose, "_language_model", always(model))
+    heard: list[Overheard] = []
+    with load_engines(asking("r3"), replace(loading, overhear=heard.append)) as engines:
+        utterance = utterance_of(given("i am fine"))
+        estimate = await engines.recognizer.recognize(utterance, conversation_of(), revision=1, source="both")
+        assert estimate.top == "sad"
+    assert [call.prompt for call in heard] == [asked.prompt for asked in model.asked if asked.call != "prefill"]
+    assert heard
 
 
 def test_when_one_cannot_be_had_the_others_are_freed(loading: Loading, monkeypatch: pytest.MonkeyPatch):
@@ -252,3 +327,16 @@ def test_a_path_is_taken_as_it_is(loading: Loading, tmp_path: Path, monkeypatch:
     file.unlink()
     with pytest.raises(ModelUnusable, match=r"there is no \*\.gguf in"):
         model_path(replace(choice, model=str(tmp_path)), kind="gguf", store=loading.store)
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_live_a_fused_estimate_does_not_wait_for_a_slow_model_and_in_replay_it_does(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch, *, is_live: bool
+):
+    model = ScriptedModel()
+    monkeypatch.setattr(choose, "_language_model", always(model))
+    profile = replace(EMBEDDED, emotion=CPU.emotion)
+    with load_engines(profile, replace(loading, is_live=is_live)) as engines:
+        assert isinstance(engines.recognizer, FusedRecognizer)
+        patience_s = engines.recognizer._settings.patience_s
+    assert patience_s < SessionSettings().emotion_wait_s if is_live else patience_s == math.inf

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from agent.errors import ConfigInvalid
 from agent.events import EmotionEstimate
-from agent.expression import ExpressionSettings, ReplyKind, style_for
-from agent.labels import BIG_FOUR, EIGHT
+from agent.expression import ExpressionSettings, ReplyKind, style_for, tinted
+from agent.labels import BIG_FOUR, EIGHT, Affect
 from agent.ports import SpeakingStyle
 
 
@@ -93,3 +93,19 @@ def test_the_voice_never_leaves_its_small_range(
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]):
     with pytest.raises(ConfigInvalid, match="expression needs"):
         ExpressionSettings(**wrong)
+
+
+@given(st.floats(0.88, 1.12), st.floats(-1, 1), st.builds(Affect, arousal=UNIT, dominance=UNIT, valence=UNIT))
+def test_the_agents_own_tone_moves_a_voice_little_and_never_out_of_bounds(rate: float, pitch: float, tone: Affect):
+    style = tinted(SpeakingStyle(rate=rate, pitch_st=pitch), tone)
+    assert abs(style.rate - rate) <= 0.03 + 1e-9
+    assert abs(style.pitch_st - pitch) <= 0.25 + 1e-9
+    assert 0.88 - 1e-9 <= style.rate <= 1.12 + 1e-9
+    assert -1 - 1e-9 <= style.pitch_st <= 1 + 1e-9
+
+
+def test_a_quiet_tone_slows_and_a_bright_one_lifts_the_voice():
+    quiet = tinted(SpeakingStyle(), Affect(arousal=0.3, dominance=0.5, valence=0.5))
+    bright = tinted(SpeakingStyle(), Affect(arousal=0.5, dominance=0.5, valence=0.8))
+    assert (quiet.rate < 1, quiet.pitch_st) == (True, 0)
+    assert (bright.rate, bright.pitch_st > 0) == (1, True)

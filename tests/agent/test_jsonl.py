@@ -196,6 +196,29 @@ def test_an_estimate_that_abstains_is_unclear():
     assert to_record(replace(ESTIMATE, top=None))["top"] == "unclear"
 
 
+def test_what_a_language_model_or_the_user_tells_is_written_where_it_is_told():
+    told = replace(
+        ESTIMATE,
+        llm_distribution=(0.1, 0.2, 0.3, 0.4),
+        compound=("sad", "neutral"),
+        hidden="sad",
+        is_corrected=True,
+        revised_text="i am fine",
+        prompt_id="recognize_r3@1#d80d18",
+        cached_share=0.93721,
+    )
+    more = {key: value for key, value in to_record(told).items() if key not in to_record(ESTIMATE)}
+    assert more == {
+        "model_only": {"angry": 0.1, "happy": 0.2, "neutral": 0.3, "sad": 0.4},
+        "compound": ["sad", "neutral"],
+        "hidden": "sad",
+        "corrected": True,
+        "revised_text": "i am fine",
+        "prompt_id": "recognize_r3@1#d80d18",
+        "cached_share": 0.9372,
+    }
+
+
 def test_an_estimate_while_speaking_is_rolling():
     assert to_record(replace(ESTIMATE, is_final=False))["type"] == "emotion.rolling"
 
@@ -215,3 +238,11 @@ def test_a_line_break_in_the_words_does_not_break_the_line():
 def test_numpys_floats_are_written_as_numbers():
     assert json.loads(to_line(SpeechStarted(utterance=1, at_s=float(np.float64(0.25)))))["at_s"] == 0.25
     assert to_record(replace(ESTIMATE, confidence=np.float32(0.5)))["confidence"] == 0.5
+
+
+def test_the_metrics_of_what_was_done_ahead_are_told_where_there_are_some():
+    plain = to_record(Metrics(utterance=2))
+    assert not {"cached_share", "prefills_dropped", "prefills_failed"} & plain.keys()
+    told = to_record(Metrics(utterance=2, cached_share=0.0, prefills_dropped=1))
+    assert (told["cached_share"], told["prefills_dropped"]) == (0.0, 1)
+    assert "prefills_failed" not in told

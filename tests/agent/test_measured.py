@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -172,3 +173,42 @@ def test_closing_closes_the_reader():
     reader = Reader()
     MeasuredRecognizer(HAPPY, reader).close()
     assert reader.is_closed
+
+
+class Foreseeing(ScriptedRecognizer):
+    """Works ahead, and knows more afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__([scripted_estimate("happy")])
+        self.prepared: list[Utterance | None] = []
+
+    async def prepare(self, utterance: Utterance | None, conversation: Conversation) -> None:
+        await anyio.lowlevel.checkpoint()
+        assert conversation.session == "s"
+        self.prepared.append(utterance)
+
+    async def explain(
+        self, utterance: Utterance, conversation: Conversation, *, estimate: EmotionEstimate, revision: int
+    ) -> EmotionEstimate | None:
+        await anyio.lowlevel.checkpoint()
+        assert conversation.session == "s"
+        more = replace(estimate, arousal=0.5, method="other", reason="a flat voice", revision=revision)
+        return more if utterance.samples.size else None
+
+
+async def test_a_recogniser_that_works_ahead_does_so_behind_the_reader():
+    inner = Foreseeing()
+    recognizer = MeasuredRecognizer(inner, Reader())
+    await recognizer.prepare(None, Conversation(session="s"))
+    assert inner.prepared == [None]
+    await MeasuredRecognizer(HAPPY, Reader()).prepare(None, Conversation(session="s"))
+
+
+async def test_what_is_explained_later_keeps_the_measured_dimensions():
+    recognizer = MeasuredRecognizer(Foreseeing(), Reader())
+    found = await estimate(recognizer, heard())
+    told = await recognizer.explain(heard(), Conversation(session="s"), estimate=found, revision=7)
+    assert told == replace(found, reason="a flat voice", revision=7)
+    assert await recognizer.explain(heard(0), Conversation(session="s"), estimate=found, revision=7) is None
+    plain = MeasuredRecognizer(HAPPY, Reader())
+    assert await plain.explain(heard(), Conversation(session="s"), estimate=found, revision=7) is None

@@ -37,7 +37,7 @@ PROFILES = """
 [profiles.local]
 transcriber = {{ engine = "whisper", model = "{folder}/whisper", device = "cpu" }}
 dimensions = {{ engine = "wav2vec2", model = "{folder}/dimensions", device = "cpu" }}
-language_model = {{ engine = "llama-cpp", model = "{folder}/llama", device = "cpu", context_length = 1024 }}
+language_model = {{ engine = "llama-cpp", model = "{folder}/llama", device = "cpu", context_length = 2048 }}
 reply = "language-model"
 voice = {{ engine = "piper", model = "{folder}/voice" }}
 
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("models")
     tiny_whisper(folder)
-    tiny_llama(folder / "llama", context=1024)
+    tiny_llama(folder / "llama", context=2048)
     tiny_dimensions(folder / "dimensions")
     tiny_audio_classifier(folder / "classifier")
     tiny_audio_llm(folder / "audio")
@@ -122,6 +122,31 @@ def test_a_conversation_goes_through_servers(
     for path in ("/v1/audio/transcriptions", "/v1/chat/completions", "/v1/audio/speech"):
         assert openai_server.asked(path)
     assert openai_server.wait_until(lambda: openai_server.n_open == 0)
+
+
+@pytest.mark.usefixtures("llama_cpp")
+def test_rows_are_estimated_by_the_language_model_of_a_profile(attune: Attune, settings: Callable[[str], None]):
+    settings("http://127.0.0.1:1/v1")
+    rows = b'{"id": 1, "text": "i am so happy"}\n{"id": 2, "text": "i miss him"}'
+    args = ("emotion", "--jsonl", "-", "--profile", "local", "--condition", "r3-label", "--explain")
+    ran = attune(*args, stdin=rows)
+    assert ran.returncode == 0, ran.stderr
+    first, second = map(json.loads, ran.stdout.splitlines())
+    assert first["method"].startswith("r3:")
+    assert sum(first["model_only"].values()) == pytest.approx(1, abs=1e-3)
+    assert second["cached_share"] > first["cached_share"] == 0
+    assert "tokens, 0% cached" in ran.stderr
+
+
+def test_rows_are_estimated_by_a_server(attune: Attune, settings: Callable[[str], None], openai_server: OpenAiServer):
+    settings(openai_server.url)
+    openai_server.manners.reply = "Transcript: i am so happy\nReason: the word happy\nEmotion: happy"
+    openai_server.manners.model = "Qwen/Qwen2.5-7B-Instruct"
+    args = ("emotion", "i am so happy", "--profile", "far", "--condition", "r3")
+    ran = attune(*args)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("happy 1.00\n")
+    assert "understood as “i am so happy” · the word happy" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,8 @@ def test_a_server_has_an_address_a_model_and_a_variable_for_its_key(store: Model
         ("[profiles.a]\nextends = 'b'", "extends 'b', expected one of embedded, cpu"),
         ("[profiles.a]\nextends = 'b'\n[profiles.b]\nextends = 'a'", "a extends itself: a extends b"),
         ("[profiles.a]\nreply = 'language-model'", "reply is language-model, but profiles.a.language_model is none"),
+        ("[profiles.a]\nemotion = 'r3'", "emotion is r3, but profiles.a.language_model is none: choose one"),
+        ("[profiles.a]\nextends = 'cpu'\nemotion = { engine = 'r3', condition = 4 }", "condition is 4, expected text"),
         ("[profiles.a]\nlanguage_model = { engine = 'openai', model = 'x' }", "url is None, expected an address"),
         ("[profiles.a]\nextends = 'server'\nlanguage_model = { url = 'ftp://x' }", "url is 'ftp://x'"),
         ("[profiles.a]\nlanguage_model = { engine = 'openai', url = 'http://x/v1' }", "model is missing"),

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from agent.backends.emotion.scripted import scripted_estimate
-from agent.cli.view import EMPTY, FULL, TalkView, bar, emotion_line, evidence_line, metrics_line, words_line
-from agent.events import Evidence, Metrics, ReplyDelta, ReplyDone, StorageDegraded, TriggerWord, VoiceCue
+from agent.cli.view import (
+    EMPTY,
+    FULL,
+    TalkView,
+    ambiguity_line,
+    bar,
+    emotion_line,
+    evidence_line,
+    metrics_line,
+    reason_line,
+    words_line,
+)
+from agent.events import (
+    EmotionEstimate,
+    Evidence,
+    Metrics,
+    ReplyDelta,
+    ReplyDone,
+    StorageDegraded,
+    TriggerWord,
+    VoiceCue,
+)
 from streaming.audio import silence
 from streaming.events import (
     AudioDropped,
@@ -132,6 +153,107 @@ def test_evidence_is_words_and_cues():
     assert evidence_line(replace(ESTIMATE, evidence=Evidence(), arousal=None)) is None
 
 
+def test_a_second_label_that_is_close_is_named():
+    line = ambiguity_line(replace(ESTIMATE, compound=("sad", "neutral")))
+    assert line is not None
+    assert line.plain == "sad, close to neutral"
+
+
+AT_ODDS: dict[str, Any] = {
+    "conflict": 0.5,
+    "text_distribution": (0.0, 0.9, 0.1, 0.0),
+    "voice_distribution": (0.1, 0.0, 0.1, 0.8),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "badges"),
+    [
+        ({"hidden": "sad"}, [" hidden: sad "]),
+        ({"is_corrected": True}, [" corrected by you "]),
+        (AT_ODDS, [" words happy, voice sad "]),
+        ({**AT_ODDS, "hidden": "sad"}, [" hidden: sad ", " words happy, voice sad "]),
+    ],
+)
+def test_what_one_label_does_not_tell_has_a_badge(changes: dict[str, Any], badges: list[str]):
+    line = ambiguity_line(replace(ESTIMATE, **changes))
+    assert line is not None
+    assert [line.plain[span.start : span.end] for span in line.spans if span.style == "reverse"] == badges
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {**AT_ODDS, "conflict": 0.1},
+        {**AT_ODDS, "voice_distribution": (0.1, 0.0, 0.8, 0.1)},
+        {**AT_ODDS, "voice_distribution": (0.3, 0.0, 0.3, 0.4)},
+        {**AT_ODDS, "voice_distribution": None},
+    ],
+    ids=["clear", "small difference", "a calm voice", "a voice that is not sure", "no voice"],
+)
+def test_without_anything_of_it_there_is_no_badge(changes: dict[str, Any]):
+    assert ambiguity_line(replace(ESTIMATE, **changes)) is None
+
+
+def test_a_reason_is_one_line_and_none_where_there_is_none():
+    line = reason_line(replace(ESTIMATE, reason="  she says\nshe misses him  "))
+    assert line is not None
+    assert line.plain == "she says she misses him"
+    assert reason_line(ESTIMATE) is None
+
+
+def test_a_finished_turn_tells_what_is_hidden_and_why():
+    screen = Screen()
+    events = [
+        replace(e, hidden="sad", compound=("sad", "neutral"), reason="a flat voice")
+        if isinstance(e, EmotionEstimate)
+        else e
+        for e in turn("i am fine", "I see.")
+    ]
+    above = screen.show(*events).above()
+    for part in ("sad, close to neutral", "hidden: sad", "a flat voice"):
+        assert part in above
+
+
+def test_each_final_estimate_is_explained_above_when_its_turn_is_over_and_rolling_ones_are_not():
+    screen = Screen()
+    explained: list[EmotionEstimate] = []
+
+    def explain(estimate: EmotionEstimate) -> Text:
+        explained.append(estimate)
+        return Text(f"explained {estimate.revision}")
+
+    screen.view.explain = explain
+    rolling = replace(ESTIMATE, is_final=False)
+    before, after = turn("i miss him", "I see.")[:-2], turn("i miss him", "I see.")[-2:]
+    screen.show(*before[:-1], rolling, before[-1], replace(ESTIMATE, revision=7))
+    assert "explained" not in screen.live()
+    assert [estimate.revision for estimate in explained] == [0, 7]
+    screen.show(*after)
+    assert "explained 0" in screen.above()
+    assert "explained 7" in screen.above()
+
+
+def test_how_the_words_were_understood_stands_before_the_reason():
+    line = reason_line(replace(ESTIMATE, revised_text="i am fine", reason="a flat voice"))
+    assert line is not None
+    assert line.plain == "understood as “i am fine” · a flat voice"
+
+
+@pytest.mark.parametrize(("is_corrected", "has_label"), [(True, True), (False, False)])
+def test_what_comes_after_its_turn_is_shown_above_and_leaves_nothing_behind(is_corrected: bool, has_label: bool):
+    screen = Screen().show(*turn("i am fine", "I see."))
+    before = screen.above()
+    screen.view.explain = lambda _: Text("explained again")
+    late = replace(ESTIMATE, revision=2, reason="a flat voice", is_corrected=is_corrected)
+    told = screen.show(late).above().removeprefix(before)
+    assert "a flat voice" in told
+    assert "explained again" in told
+    assert ("neutral" in told) == has_label
+    assert "you" not in screen.live().replace(before + told, "")
+
+
 def test_the_level_and_the_hint_show_before_anybody_speaks():
     screen = Screen()
     screen.view.level_db = -30.0
@@ -207,7 +329,7 @@ def from_user(text: str) -> list[SessionEvent]:
         transcript(text, is_final=False, n_stable=1),
         transcript(text),
         utterance_of(text),
-        replace(ESTIMATE, evidence=evidence),
+        replace(ESTIMATE, evidence=evidence, reason=text, hidden=text, compound=(text, text)),
         ReplyDelta(utterance=1, text=text),
         EngineTrouble(utterance=1, at_s=1.0, engine="voice", message=text),
         StorageDegraded(utterance=1, message=text),
