@@ -44,6 +44,7 @@ class Answer:
         cached_share: what the model had worked through of the question for the first final estimate.
         speculated: what was done ahead of the utterance.
         scope: cancelling it stops the responder and the voice.
+        n_rolled: how many estimates were begun while the utterance was being said.
         is_complete: no more words or sound will follow.
         done: set when its preparation is over, complete or not.
         was_read: set when the recogniser is through with the utterance, with or without an estimate.
@@ -58,6 +59,7 @@ class Answer:
     text: str = ""
     spoken: SpokenReply = field(default_factory=SpokenReply)
     sounds: bool = False
+    n_rolled: int = 0
     is_complete: bool = False
     emotion_ms: float | None = None
     reply_ms: float | None = None

@@ -49,10 +49,14 @@ _LABEL_OF: Final = {word: label for label, words in FEELINGS.items() for word in
 _WORD: Final = "|".join(sorted(_LABEL_OF, key=len, reverse=True))
 _LEAD: Final = r"(?:(?:no|nope|nah|hey|oh|well|um|uh|but|wait|sorry|actually|honestly|look|listen) )*"
 _SOFT: Final = r"(?:(?:really|actually|even|just|only|all|that|so|very|quite|pretty|a bit|kind of) )*"
+_SOFT_NOT: Final = r"(?:(?:really|actually|even|all|that|so|very|quite|pretty|a bit|kind of) )*"
+"""After "not": "I'm not just angry" takes nothing back."""
 _END: Final = r"(?: (?:really|actually|at all|though|you know|i promise|i swear|that's all))*"
 _JOKE: Final = rf"i(?:'m| was) (?:just |only )?(?:joking|kidding)|just (?:joking|kidding){_END}"
 _CLAIM: Final = rf"(?:i'm|i am|i feel|i was) {_SOFT}(?P<said>{_WORD})"
-_DENIAL: Final = rf"(?:i'm|i am) {_SOFT}not {_SOFT}(?P<now>{_WORD})|i (?:wasn't|was not) {_SOFT}(?P<then>{_WORD})"
+_DENIAL: Final = (
+    rf"(?:i'm|i am) {_SOFT}not {_SOFT_NOT}(?P<now>{_WORD})|i (?:wasn't|was not) {_SOFT_NOT}(?P<then>{_WORD})"
+)
 _INSTEAD: Final = rf"(?: (?:i'm|i am|i was)?(?: ?(?:just|only|more|more like))* ?(?P<instead>{_WORD}))?"
 _WRONG: Final = (
     r"(?:that's (?:not it|not right|wrong|not true|not how i feel|not what i feel)|you(?:'re| are| got me) wrong)"
@@ -108,7 +112,7 @@ def spoken_correction(text: str, last: EmotionEstimate | None) -> EmotionCorrect
     A denial counts only where the denied label was the reading; a feeling named only where it differs from it; that
     it was a joke only where the reading was unpleasant. Somebody else's words, conditions and questions never count.
     """
-    if last is None or last.top is None:
+    if last is None or last.top is None or "?" in text:
         return None
     words = _plain(text)
     if words.count(" ") >= _MAX_WORDS:

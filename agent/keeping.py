@@ -61,8 +61,10 @@ class Keeping:
             for saving in tuple(self._unacknowledged):
                 await self._acknowledge(saving)
         slow = f"the disk took more than {within_s:g} s; the turn is held in memory and written when the disk answers"
-        for saving in self._unacknowledged:
-            await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=slow))
+        # Whoever leaves was cancelled, as a rule: without a shield of its own this would never be told.
+        with anyio.move_on_after(within_s, shield=True):
+            for saving in tuple(self._unacknowledged):
+                await self._tell(StorageDegraded(utterance=saving.turn.utterance, message=slow))
 
     async def _acknowledge(self, saving: Saving) -> None:
         try:

@@ -116,6 +116,7 @@ class Session:
         self._tasks: TaskGroup | None = None
         self._keeping = Keeping(engines.log, tell=tell)
         self._answer: Answer | None = None
+        self._ending: Answer | None = None
         self._due: list[BargeInAction] = []
         self._explained: Answer | None = None
         self._now_s = 0.0
@@ -168,17 +169,17 @@ class Session:
         await self._heed(utterance)
         self._answer = answer = Answer(utterance=utterance, heard_at=self._clock())
         answer.speculated = self._meanwhile.counted()
-        # Taken now: a task starts later, when the next utterance may have begun to count its own.
-        revision = self._meanwhile.revision + 1
+        # Taken now: a task starts later, when the next utterance may count its own, and this turn may be kept.
+        answer.n_rolled = self._meanwhile.revision
         if self._settings.lockstep:
-            await self._prepare(answer, revision, tasks)
+            await self._prepare(answer, self.conversation, tasks)
             await self._end_if_heard(self._now_s)
         else:
-            tasks.start_soon(self._prepare, answer, revision, tasks)
+            tasks.start_soon(self._prepare, answer, self.conversation, tasks)
 
-    async def _prepare(self, answer: Answer, revision: int, tasks: TaskGroup) -> None:
-        conversation = self.conversation
-        await self._preparation.run(answer, conversation, revision=revision, tasks=tasks, follower=self._follower)
+    async def _prepare(self, answer: Answer, conversation: Conversation, tasks: TaskGroup) -> None:
+        number, follower = answer.n_rolled + 1, self._follower
+        await self._preparation.run(answer, conversation, revision=number, tasks=tasks, follower=follower)
         if answer.is_complete and (self._answer is None or self._answer is answer):
             self._explained = answer
             await self._preparation.explain(answer, conversation, follower=self._follower)
@@ -195,10 +196,12 @@ class Session:
         estimate = await self._preparation.corrected(before.estimate or unread(before), correction)
         # While the words were read another estimate, or correction, may have come: this one is the last.
         now = self._turn_of(correction.utterance) or before
-        estimate = replace(estimate, revision=1 + (now.estimate.revision if now.estimate else 0))
+        answer = self._answer_to(correction.utterance)
+        held = (now.estimate.revision if now.estimate else 0, answer.n_rolled if answer else 0)
+        estimate = replace(estimate, revision=1 + max(held))
         self.conversation = revised(self.conversation, estimate)
-        if self._answer is not None and self._answer.utterance.utterance == correction.utterance:
-            self._answer.revise(estimate)
+        if answer is not None:
+            answer.revise(estimate)
         await self._tell(estimate)
         tasks = None if self._settings.lockstep else self._tasks
         await self._keeping.correct(self.conversation.session, correction, estimate, tasks=tasks)
@@ -206,10 +209,13 @@ class Session:
 
     def _turn_of(self, utterance: int) -> Turn | None:
         """Return the turn of an utterance, that of the answer under way as it is so far; None where it is not held."""
-        answer = self._answer
-        if answer is not None and answer.utterance.utterance == utterance:
+        if (answer := self._answer_to(utterance)) is not None:
             return turn_of(answer, session=self.conversation.session, reply="", interrupted=False)
         return turn_with(self.conversation, utterance)
+
+    def _answer_to(self, utterance: int) -> Answer | None:
+        """Return the answer to an utterance until its turn is kept."""
+        return next((one for one in (self._answer, self._ending) if one and one.utterance.utterance == utterance), None)
 
     async def _heed(self, utterance: Utterance) -> None:
         """Correct the reading of the turn before where this utterance plainly does."""
@@ -273,7 +279,7 @@ class Session:
 
     async def _end(self, answer: Answer, *, at_s: float, n_played: int, interrupted: bool) -> None:
         """Tell of the end of an answer and keep its turn, even where the session is being cancelled just then."""
-        self._answer = None
+        self._answer, self._ending = None, answer
         self._due.clear()  # what was still to be done to this reply must not befall the next one
         text = answer.heard(n_played)
         number, session = answer.utterance.utterance, self.conversation.session
@@ -283,7 +289,8 @@ class Session:
             try:
                 await self._tell(done)
             finally:
-                # Only now: an estimate may have come while the end was told.
+                # Only now: an estimate, or a correction, may have come while the end was told.
+                self._ending = None
                 await self._keep(turn_of(answer, session=session, reply=text, interrupted=interrupted))
             await self._tell(metrics_of(answer))
 

@@ -5,6 +5,7 @@ An adapter is imported only when it is chosen. What the embedded profile needs l
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,11 +169,13 @@ def _transcriber_choice(choice: Choice, store: ModelStore) -> TranscriberChoice:
     )
 
 
-def recognizer_of_condition(model: LanguageModel, condition: str, *, note: Callable[[str], None]) -> EmotionRecognizer:
+def recognizer_of_condition(
+    model: LanguageModel, condition: str, *, note: Callable[[str], None], is_live: bool = False
+) -> EmotionRecognizer:
     """Return R3 over a model, asked in the way called `condition`, or in all ways of an ensemble, which then vote.
 
     While somebody still speaks the embedded engine answers. `note` is told when older turns do not fit into the model's
-    window.
+    window. Live, writing a reason has a time limit; else nothing depends on the clock.
 
     Raises:
         ConfigInvalid: there is no such condition.
@@ -184,7 +187,8 @@ def recognizer_of_condition(model: LanguageModel, condition: str, *, note: Calla
     from .emotion.r3_settings import R3Settings  # noqa: PLC0415 - as above
 
     names = ensemble(condition) if condition in ensembles() else (condition,)
-    small, settings = EmbeddedRecognizer(), R3Settings(note=note)
+    small = EmbeddedRecognizer()
+    settings = R3Settings(note=note) if is_live else R3Settings(note=note, explain_s=math.inf)
     members = [R3Recognizer(model, condition=named(name), small=small, settings=settings) for name in names]
     return members[0] if len(members) == 1 else EnsembleRecognizer(members)
 
@@ -201,7 +205,7 @@ def _whole(
     small = reader or EmbeddedRecognizer()
     if model is None or choice.engine not in {"r3", "fused"}:
         return small if dimensions is None else _measured(small, dimensions)
-    r3 = recognizer_of_condition(model, choice.option("condition", "live"), note=loading.note)
+    r3 = recognizer_of_condition(model, choice.option("condition", "live"), note=loading.note, is_live=loading.is_live)
     if choice.engine == "r3":
         return r3 if dimensions is None else _measured(r3, dimensions)
     from .emotion.fused import FusedRecognizer, FusedSettings  # noqa: PLC0415 - only when chosen

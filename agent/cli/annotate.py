@@ -17,7 +17,7 @@ from rich.text import Text
 from streaming.errors import StreamingError
 
 from ..annotation import Row, RowInvalid, parse_row
-from ..errors import AgentError
+from ..errors import AgentError, ConfigInvalid
 from ..history import visible
 from .boundary import INPUT, InputInvalid
 from .engines import Fallback, ProfileName, note
@@ -62,6 +62,8 @@ def emotion(
     """
     if (text is None) == (rows is None):
         raise typer.BadParameter("give one text, or many rows with --jsonl", param_hint="TEXT")
+    if rows is not None and out is not None and out.exists() and rows.exists() and out.samefile(rows):
+        raise ConfigInvalid(f"--out is {out}, the rows themselves, expected another file")
     folder = Path() if rows is None or str(rows) == "-" else rows.parent
     wanted = Wanted(source=source, profile=profile, condition=condition, falls_back=fallback, folder=folder)
     if rows is None:

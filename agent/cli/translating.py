@@ -33,9 +33,11 @@ def translation_of(named: str | None, *, how: str) -> TranslationCondition | Non
     """Return how to translate into the language that is named; None when none is.
 
     Raises:
-        ConfigInvalid: that is no language, or there is no such way.
+        ConfigInvalid: that is no language, there is no such way, or a way is named and no language.
     """
     if named is None:
+        if how != USUAL:
+            raise ConfigInvalid(f"--translate-as is {how!r} and no language is named, expected one with --translate")
         return None
     target = language_code(named)
     if target is None:

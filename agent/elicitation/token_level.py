@@ -69,7 +69,13 @@ def from_trace(
     if not np.isfinite(means).all():
         return _nothing("the model's logits are not numbers", n_labels=len(token_ids))
     distribution, used = _normalised(means, norm)
-    return TokenLevel(distribution=distribution, norm_used=used, logits=tuple(means.tolist()), n_steps=len(steps))
+    return TokenLevel(
+        distribution=distribution,
+        norm_used=used,
+        logits=tuple(means.tolist()),
+        n_steps=len(steps),
+        warning="not all logits are above 0: moved before equation 2" if used == "shifted" else None,
+    )
 
 
 def _normalised(means: NDArray[np.float64], norm: Norm) -> tuple[Distribution, NormUsed]:

@@ -1,8 +1,8 @@
 """From a condition and what is known of an utterance to what the model is asked. Pure but for its prompt files.
 
 "paper": [role] [knowledge in numeric order] [examples] [context] [hypotheses] [task] [form of the answer], after
-papers_spec 1.4. "stable_first": role, knowledge that never changes, task, form of the answer, examples, then older
-turns, then what is of this utterance, then the question; each utterance adds at the end and reuses the model's cache.
+papers_spec 1.4. "stable_first": role, knowledge that never changes, task, form of the answer; then, in the user's role,
+examples, older turns, what is of this utterance and the question; each utterance adds at the end and reuses the cache.
 """
 
 from __future__ import annotations
@@ -130,9 +130,9 @@ def _outline(condition: R3Condition, view: View, findings: Findings | None, labe
     first, last = (asked, [_question(view)]) if tasks.is_told_first(condition) else ([], asked)
     data = load("speech_is_data")
     lasting += blocks.hints_explained(condition)
-    system = (*opening, *lasting, *first, blocks.stays(data.system, data), *shots)
+    system = (*opening, *lasting, *first, blocks.stays(data.system, data))
     now = [_together([*heard, *passing, *hinted, *last], between="\n")] if first else [*heard, *passing, *hinted, *last]
-    return _Outline(system=system, user=(*before, *now))
+    return _Outline(system=system, user=(*shots, *before, *now))
 
 
 def _together(parts: Sequence[Part], *, between: str = " ") -> Part:
@@ -158,7 +158,6 @@ def _framed(condition: R3Condition, view: View, outline: _Outline) -> Prompt:
         return Prompt(messages=(*system, Message(role="user", text=_text(outline.user))))
     shot = next(iter(view.shots), None)
     *exchange, last = task_activating(
-        n=condition.n_best,
         hypotheses=shot.hypotheses if shot else (),
         transcript=shot.transcript if shot else "",
     )

@@ -28,7 +28,7 @@ def correction(hypotheses: Sequence[str], *, framing: Framing = "chat") -> Promp
         return _sections(shown)
     listed = "\n".join(plain_lines(shown))
     if framing == "task_activating":
-        opening, ending = task_activating(n=len(shown)), load("aec_task_activating").item
+        opening, ending = task_activating(), load("aec_task_activating").item
         closing = f"{opening[-1].text}\n\n{ending('correct', nbest=listed)}"
         return Prompt(messages=(*opening[:-1], Message(role="user", text=closing)))
     called = "the best hypothesis" if len(shown) == 1 else f"the {len(shown)}-best hypotheses"
@@ -36,15 +36,15 @@ def correction(hypotheses: Sequence[str], *, framing: Framing = "chat") -> Promp
     return Prompt(messages=(Message(role="system", text=asked.system), Message(role="user", text=asked.user)))
 
 
-def task_activating(*, n: int, hypotheses: Sequence[str] = (), transcript: str = "") -> tuple[Message, ...]:
+def task_activating(*, hypotheses: Sequence[str] = (), transcript: str = "") -> tuple[Message, ...]:
     """Return the exchange that comes before the task; its last message holds the example and waits for the task.
 
     Args:
-        n: how long the lists are.
         hypotheses: a real example's list; without one that of the prompt's file is shown.
         transcript: what was said in it.
     """
     prompt = load("aec_task_activating")
+    n_answered = sum(line[:1].isdigit() for line in prompt.item("answer_3").splitlines())  # as many as it is asked for
     shown = "\n".join(plain_lines(hypotheses)) if hypotheses else prompt.item("nbest_example")
     example = prompt.item(
         "example",
@@ -58,7 +58,7 @@ def task_activating(*, n: int, hypotheses: Sequence[str] = (), transcript: str =
         Message(role="assistant", text=prompt.item("answer_1")),
         Message(role="user", text=prompt.item("ask_2")),
         Message(role="assistant", text=prompt.item("answer_2")),
-        Message(role="user", text=prompt.item("ask_3", n=str(n))),
+        Message(role="user", text=prompt.item("ask_3", n=str(n_answered))),
         Message(role="assistant", text=prompt.item("answer_3")),
         Message(role="user", text=example),
     )

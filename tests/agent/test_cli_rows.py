@@ -72,3 +72,11 @@ def test_what_cannot_be_done_is_one_line(
     ran = attune("emotion", *args, stdin=HAPPY)
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (code, "", 1)
     assert told in ran.stderr
+
+
+def test_rows_are_not_written_over_themselves(attune: Attune, tmp_path: Path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_bytes(HAPPY)
+    ran = attune("emotion", "--jsonl", rows, "--out", rows)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert rows.read_bytes() == HAPPY

@@ -144,6 +144,7 @@ def test_a_server_that_fails_is_told_and_the_line_goes_on(attune: Attune, record
     [
         (("--profile", "embedded", "--translate", "fr"), 4, "translation needs a language model and profile embedded"),
         (("--translate", "klingon"), 2, "--translate is 'klingon', expected a language such as fr"),
+        (("--translate-as", "base-4"), 2, "--translate-as is 'base-4' and no language is named"),
         (("--translate", "fr", "--translate-as", "poem"), 2, "--translate-as: there is no way to translate"),
         (("--translate", "fr", "--translate-as", "chat-2"), 2, "--translate-as: template 2 does not go with chat"),
     ],

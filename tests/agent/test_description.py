@@ -100,3 +100,5 @@ def test_an_answer_is_read_in_any_order_with_gaps_and_by_either_name():
     assert shares is not None
     assert dict(zip(EIGHT, shares.tolist(), strict=True))["fearful"] == 1
     assert adjusted_from('{"fear": 1}', BIG_FOUR) is None
+    assert adjusted_from('{"sad": 25, "happy": 75}', BIG_FOUR) == pytest.approx((0, 0.75, 0, 0.25))
+    assert adjusted_from('{"sad": 1e308, "happy": 1e308}', BIG_FOUR) == pytest.approx((0, 0.5, 0, 0.5))

@@ -65,6 +65,7 @@ def test_logits_not_above_nought_are_moved_and_that_is_told(shift: float):
     row = np.array([[0, 4, 4, 1, 2, 2, 0.25]]) + shift
     found = from_trace(trace(row), IDS)
     assert found.norm_used == "shifted"
+    assert found.warning is not None
     assert found.distribution == pytest.approx(np.array([3.751, 0.751, 1.751, 0.001]) / 6.254, abs=1e-5)
     assert found.logits == pytest.approx((4 + shift, 1 + shift, 2 + shift, 0.25 + shift))
 

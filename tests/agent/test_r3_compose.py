@@ -223,6 +223,16 @@ def test_alpaca_is_raw_text_with_what_was_said_in_its_input():
     assert given.endswith("### Response:\n")
 
 
+@pytest.mark.parametrize("layout", ["paper", "stable_first"])
+def test_worked_examples_are_the_users_never_the_systems(layout: str):
+    asked = replace(LIVE, layout=layout, shots=2)
+    system, user = compose(asked, view(asked)).prompt.messages
+    assert "leave me" not in system.text
+    assert user.text.index("leave me") < user.text.index("what i said 30") < user.text.index(HYPOTHESES[0])
+    prefix = stable_prefix(asked, view(asked)).messages[-1].text
+    assert ("leave me" in prefix) == (layout == "stable_first")  # where it is found in the cache
+
+
 def test_the_stable_prefix_knows_nothing_of_the_utterance():
     some, none = view(LIVE), view_of(None, conversation(), LIVE)
     one, other = stable_prefix(LIVE, some), stable_prefix(LIVE, none)

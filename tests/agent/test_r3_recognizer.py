@@ -422,6 +422,21 @@ async def test_a_context_that_is_too_long_loses_its_oldest_half_and_says_so_once
     assert len(notes) == 2
 
 
+async def test_a_reason_for_which_not_all_turns_leave_room_is_written_with_fewer_of_them():
+    probe = ScriptedModel(scores=[SAD])
+    await recognized(probe, conversation=after(25))
+    room = Capabilities(context_length=len(shown(probe.asked[0].prompt)) + 40)
+    notes: list[str] = []
+    model = ScriptedModel([WRITTEN], scores=[SAD], capabilities=room)
+    recognizer = R3Recognizer(model, condition=LIVE, settings=R3Settings(note=notes.append))
+    first = await recognizer.recognize(TIRED, after(25), revision=1, source="both")
+    told = await recognizer.explain(TIRED, after(25), estimate=first, revision=2)
+    assert told is not None
+    assert told.reason
+    assert "turn-24" in shown(model.asked[-1].prompt)
+    assert notes == []
+
+
 async def test_an_utterance_that_can_never_fit_abstains():
     model = ScriptedModel(scores=[SAD], capabilities=Capabilities(context_length=300))
     found = await recognized(model, conversation=after(25), settings=R3Settings(note=lambda _: None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 import pytest
@@ -20,6 +20,10 @@ from agent.r3.conditions import condition
 from agent.session import SessionSettings
 from streaming.events import EngineTrouble, RollingProsody, SpeechEnded, Utterance
 from tests.talking import NOTHING, FarSighted, Gate, Scene, ended, partly, paused, resumed, settled, started, whole
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+    from agent.events import EmotionSource
 
 pytestmark = pytest.mark.anyio
 AT_ONCE = SessionSettings(lockstep=False, emotion_wait_s=0.0)
@@ -295,6 +299,21 @@ async def test_no_order_of_what_is_done_ahead_late_or_afterwards_breaks_a_conver
         turn = next(turn for turn in scene.session.conversation.turns if turn.utterance == number)
         last = [event for event in told if event.is_final][-1:]
         assert [turn.estimate] == (last or [None])
+
+
+async def test_of_two_utterances_in_one_block_the_first_is_not_read_as_if_it_had_been_answered_before():
+    seen: dict[int, list[int]] = {}
+
+    class Seeing(FarSighted):
+        async def recognize(
+            self, utterance: Utterance, conversation: Conversation, *, revision: int, source: EmotionSource
+        ) -> EmotionEstimate:
+            seen[utterance.utterance] = [turn.utterance for turn in conversation.turns]
+            return await super().recognize(utterance, conversation, revision=revision, source=source)
+
+    both = [*ended("i am sad"), *started(2, at_s=2.0), *ended("so sad", utterance=2, start_s=2.0, end_s=3.0)]
+    await Scene(recognizer=Seeing()).run(both, NOTHING)
+    assert seen == {1: [], 2: [1]}
 
 
 def sounding() -> ScriptedSpeech:

@@ -146,6 +146,33 @@ async def test_what_comes_while_typed_words_are_read_does_not_stand_over_them():
     assert in_window(scene).revision > max(e.revision for e in finals(scene) if not e.is_corrected)
 
 
+async def test_a_correction_while_the_end_of_the_answer_is_told_is_kept_with_the_turn():
+    scene = Scene()
+    corrections: list[EmotionEstimate | None] = []
+
+    async def tell(event: object) -> None:
+        scene.told.append(event)
+        if isinstance(event, ReplyDone):
+            corrections.append(await scene.session.correct(HAPPY))
+
+    scene.tell = tell
+    scene.__post_init__()  # the session tells whom it was given
+    await scene.run(*whole("i am sad"), NOTHING)
+    assert corrections == [in_window(scene)]
+    assert scene.turns[0].estimate == corrections[0]
+
+
+async def test_a_correction_before_the_final_estimate_counts_on_from_those_told_while_it_was_said():
+    scene = Scene(settings=AT_ONCE, speech=sounding())
+    scene.recognizer.final.hold()
+    correct = scene.session.correct
+    first, partial, *rest = whole("i am sad")
+    await scene.run(first, partial, partial, *rest, lambda: correct(HAPPY), started(9, at_s=10.0))
+    numbers = [estimate.revision for estimate in scene.of(EmotionEstimate)]
+    assert len(numbers) == 3
+    assert numbers == sorted(set(numbers))
+
+
 async def test_what_was_said_in_passing_is_not_read_twice():
     reader = Reader()
     scene = Scene(recognizer=FarSighted(top="angry"), corrector=reader)

@@ -34,6 +34,8 @@ _NAMES: Final = ("angry", "sad", "disgust", "contempt", "fear", "neutral", "surp
 """What the prompt calls EIGHT, in its order."""
 
 MAX_CHARS: Final = 300
+_MOST: Final = 1e6
+"""Shares may come in percent; beyond this a number is only kept from overflowing."""
 _OBJECT: Final = re.compile(r"\{[^{}]*\}")
 _DECODING: Final = Decoding(max_tokens=200)
 
@@ -109,7 +111,7 @@ def adjusted_from(answer: str, labels: Sequence[str]) -> Distribution | None:
 def _shares(held: Mapping[str, Any]) -> dict[str, float]:
     numbers = {name: held.get(name, held.get(label)) for name, label in zip(_NAMES, EIGHT, strict=True)}
     sound = {
-        name: min(1.0, max(0.0, float(value)))
+        name: min(_MOST, max(0.0, float(value)))
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         else 0.0
         for name, value in numbers.items()

@@ -159,16 +159,32 @@ class R3Recognizer:
         source = self._sources.get(conversation.session, "both")
         if self._missing(utterance, source):
             return None
-        question = await self._question(utterance, conversation, condition, source=source)
-        prompt = explained(question.asked(), estimate.top)
-        decoding = Decoding(max_tokens=condition.max_tokens, temperature=condition.temperature, seed=question.seed)
         text = ""
         with anyio.move_on_after(self._settings.explain_s):
-            text, _ = await written(self._model, prompt, decoding, conversation=question.conversation)
+            text = await self._explanation(utterance, conversation, top=estimate.top, source=source)
         revised_text, reason = told(parse(text, condition.labels))
         if revised_text is None and reason is None:
             return None
         return replace(estimate, revision=revision, revised_text=revised_text, reason=reason)
+
+    async def _explanation(
+        self, utterance: Utterance, conversation: Conversation, *, top: str, source: EmotionSource
+    ) -> str:
+        """Return what the model writes; it needs more room than the label, so that fewer turns may fit."""
+        condition = self._fitting(conversation.session)
+        while True:
+            question = await self._question(utterance, conversation, condition, source=source)
+            prompt = explained(question.asked(), top)
+            decoding = Decoding(max_tokens=condition.max_tokens, temperature=condition.temperature, seed=question.seed)
+            try:
+                text, _ = await written(self._model, prompt, decoding, conversation=question.conversation)
+            except ContextOverflow:
+                shorter = _shorter(condition)
+                if shorter is None:
+                    raise
+                condition = shorter
+            else:
+                return text
 
     def forget(self, session: str) -> None:
         """Free what is kept of a session. Idempotent."""
