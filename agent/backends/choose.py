@@ -5,7 +5,6 @@ An adapter is imported only when it is chosen. What the embedded profile needs l
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..errors import AgentError, ConfigInvalid
 from ..persona import read_persona
 from ..profiles.engines import ENGINES
 from ..profiles.read import DEFAULT, is_path
+from .emotion.choose import Asking, choose_recognizer
 from .emotion.embedded import EmbeddedRecognizer
 from .reply.reflective import ReflectiveResponder
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LIVE_PATIENCE_S = 0.2
-"""How long a live estimate waits for the language model: less than an answer waits for the estimate."""
 _FILES = {"gguf": "*.gguf", "piper": "*.onnx"}
 """Kinds of models that are one file of a folder; of one in several parts the first."""
 
@@ -101,7 +99,13 @@ def load_engines(profile: Profile, loading: Loading) -> ProfileEngines:
         speech = loader.load("voice", profile.voice, _speech)
         return ProfileEngines(
             profile=profile.name,
-            recognizer=_whole(profile.emotion, reader, dimensions=dimensions, model=model, loading=loading),
+            recognizer=choose_recognizer(
+                profile.emotion,
+                reader or EmbeddedRecognizer(),
+                dimensions=dimensions,
+                model=model,
+                asking=Asking(note=loading.note, is_live=loading.is_live),
+            ),
             responder=_responder(profile.reply, model),
             transcribers=transcribers,
             language_model=model,
@@ -169,51 +173,6 @@ def _transcriber_choice(choice: Choice, store: ModelStore) -> TranscriberChoice:
     )
 
 
-def recognizer_of_condition(
-    model: LanguageModel, condition: str, *, note: Callable[[str], None], is_live: bool = False
-) -> EmotionRecognizer:
-    """Return R3 over a model, asked in the way called `condition`, or in all ways of an ensemble, which then vote.
-
-    While somebody still speaks the embedded engine answers. `note` is told when older turns do not fit into the model's
-    window. Live, writing a reason has a time limit; else nothing depends on the clock.
-
-    Raises:
-        ConfigInvalid: there is no such condition.
-    """
-    from ..r3.conditions import condition as named  # noqa: PLC0415 - only where a language model is asked
-    from ..r3.conditions import ensemble, ensembles  # noqa: PLC0415 - as above
-    from .emotion.r3 import R3Recognizer  # noqa: PLC0415 - as above
-    from .emotion.r3_ensemble import EnsembleRecognizer  # noqa: PLC0415 - as above
-    from .emotion.r3_settings import R3Settings  # noqa: PLC0415 - as above
-
-    names = ensemble(condition) if condition in ensembles() else (condition,)
-    small = EmbeddedRecognizer()
-    settings = R3Settings(note=note) if is_live else R3Settings(note=note, explain_s=math.inf)
-    members = [R3Recognizer(model, condition=named(name), small=small, settings=settings) for name in names]
-    return members[0] if len(members) == 1 else EnsembleRecognizer(members)
-
-
-def _whole(
-    choice: Choice,
-    reader: EmotionRecognizer | None,
-    *,
-    dimensions: DimensionsReader | None,
-    model: LanguageModel | None,
-    loading: Loading,
-) -> EmotionRecognizer:
-    """Return who estimates: a reader with measured dimensions, a language model, or both; without a model the first."""
-    small = reader or EmbeddedRecognizer()
-    if model is None or choice.engine not in {"r3", "fused"}:
-        return small if dimensions is None else _measured(small, dimensions)
-    r3 = recognizer_of_condition(model, choice.option("condition", "live"), note=loading.note, is_live=loading.is_live)
-    if choice.engine == "r3":
-        return r3 if dimensions is None else _measured(r3, dimensions)
-    from .emotion.fused import FusedRecognizer, FusedSettings  # noqa: PLC0415 - only when chosen
-
-    settings = FusedSettings(patience_s=LIVE_PATIENCE_S) if loading.is_live else None
-    return FusedRecognizer(small, r3, dimensions=dimensions, settings=settings)
-
-
 def _overheard(model: LanguageModel | None, loading: Loading) -> LanguageModel | None:
     if model is None or loading.overhear is None:
         return model
@@ -239,12 +198,6 @@ def _dimensions(choice: Choice, store: ModelStore) -> DimensionsReader | None:
 
     path = model_path(choice, kind="dimensions", store=store)
     return Wav2Vec2Dimensions.load(path, device=choice.option("device", "auto"))
-
-
-def _measured(recognizer: EmotionRecognizer, dimensions: DimensionsReader) -> EmotionRecognizer:
-    from .emotion.measured import MeasuredRecognizer  # noqa: PLC0415 - only when chosen
-
-    return MeasuredRecognizer(recognizer, dimensions)
 
 
 def _language_model(choice: Choice, store: ModelStore) -> LanguageModel | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from streaming.errors import EngineFailed
 
 from ..annotation import SOURCES, Annotator
-from ..backends.choose import recognizer_of_condition
+from ..backends.emotion.choose import Asking, recognizer_of_condition
 from ..config import load_config, with_options
 from ..errors import ConfigInvalid
 from .engines import chosen, loaded, loaded_transcribers, note
@@ -123,7 +123,7 @@ def _recognizer(wanted: Wanted, config: Config, *, calls: Calls, stack: ExitStac
             f"condition {wanted.condition} asks a language model, and profile {engines.profile} has none here: "
             "attune setup gets one, or name a profile that has one with --profile"
         )
-    return recognizer_of_condition(engines.language_model, wanted.condition, note=note)
+    return recognizer_of_condition(engines.language_model, wanted.condition, asking=Asking(note=note))
 
 
 def _engines(

@@ -1,8 +1,8 @@
-"""What an estimate's sources do not agree on: a feeling that words hide, two minds at once. Pure.
+"""A feeling that words hide. Pure.
 
-Rules reconstructed after papers_spec 8.3: a hidden negative is "words are neutral, but voice or context is negative"
-(after the works on writers' and readers' differing readings), ambivalence is a large divergence of words and voice
-(after BAH). Both are a reason to ask gently, never to tell somebody what they feel.
+The rule is reconstructed after papers_spec 8.3: a hidden negative is "words are neutral, but voice or context is
+negative" (after the works on writers' and readers' differing readings). It is a reason to ask gently, never to tell
+somebody what they feel.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ class SignSettings:
         mixed_up_above: the same where words and voice differ only in a pair that voices mix up (angry, happy).
         context_above: the language model's least probability of one negative label, where earlier turns bear it out.
         turns: how many of the last turns are looked at; half of them must be negative.
-        ambivalent_above: divergence of words and voice (`EmotionEstimate.conflict`), as in `agent.reply.choose`.
     """
 
     words_below: float = 0.3
@@ -38,7 +37,6 @@ class SignSettings:
     mixed_up_above: float = 0.7
     context_above: float = 0.6
     turns: int = 4
-    ambivalent_above: float = 0.3
 
 
 DEFAULT: Final = SignSettings()
@@ -54,11 +52,6 @@ def hidden_in(estimate: EmotionEstimate, turns: Sequence[Turn] = (), *, settings
         return None
     said = max(words, key=words.__getitem__)
     return _in_voice(estimate, said, settings) or _in_context(estimate, turns, settings)
-
-
-def is_ambivalent(estimate: EmotionEstimate, *, settings: SignSettings = DEFAULT) -> bool:
-    """Tell whether words and voice say such different things that both sides deserve a question."""
-    return estimate.conflict is not None and estimate.conflict >= settings.ambivalent_above
 
 
 def _in_voice(estimate: EmotionEstimate, said: str, settings: SignSettings) -> str | None:

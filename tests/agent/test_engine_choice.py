@@ -152,7 +152,7 @@ def test_the_condition_of_a_profile_is_the_one_that_is_asked(
         named.append(name)
         return EmbeddedRecognizer()
 
-    monkeypatch.setattr(choose, "recognizer_of_condition", recognizer)
+    monkeypatch.setattr("agent.backends.emotion.choose.recognizer_of_condition", recognizer)
     for profile in (asking(engine), asking(engine, condition="live-eight")):
         load_engines(profile, loading).close()
     assert named == ["live", "live-eight"]

@@ -15,7 +15,7 @@ from agent.distribution import normalise
 from agent.events import EmotionEstimate, Evidence, TriggerWord, Turn, VoiceCue
 from agent.fusion.evidence import hints_of, joined, turns_like
 from agent.fusion.inertia import InertiaSettings, counted, filtered, staying
-from agent.fusion.signs import hidden_in, is_ambivalent
+from agent.fusion.signs import hidden_in
 from agent.labels import BIG_FOUR
 
 CALM_WORDS = (0.05, 0.1, 0.8, 0.05)
@@ -73,12 +73,6 @@ def test_context_counts_only_where_earlier_turns_bear_it_out():
     assert hidden_in(estimate, [turn(1, "sad"), turn(2, "angry")]) == "sad"
     assert hidden_in(estimate, [turn(1, "sad"), turn(2, "sad")] + [turn(n, "happy") for n in range(3, 7)]) is None
     assert hidden_in(read(), [turn(1, "sad"), turn(2, "sad")]) is None
-
-
-def test_ambivalence_is_a_large_divergence_of_words_and_voice():
-    assert is_ambivalent(replace(UNCLEAR, conflict=0.3))
-    assert not is_ambivalent(replace(UNCLEAR, conflict=0.29))
-    assert not is_ambivalent(UNCLEAR)
 
 
 def test_hints_are_the_top_labels_and_the_words_behind_them():
