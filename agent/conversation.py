@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from .behaviour import Behaviour
 from .llm.prefix import slide
 
 if TYPE_CHECKING:
+    from .behaviour import Aside
     from .events import Turn
 
 KEPT = 100
 """Turns held in memory; the whole conversation is in the turn log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """An aside in its place: after so many turns of the session (`Conversation.n_turns` when it came)."""
+
+    aside: Aside
+    after: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +33,8 @@ class Conversation:
         locale: BCP 47 tag such as "en-US"; picks the helpline of the crisis check.
         n_left: turns that were said before `turns` and are not held any more.
         before: turns of earlier sessions that the user agreed to have remembered, oldest first.
+        asides: what a program let a language model know besides, oldest first.
+        behaviour: what the program wants of the next answer (instructions, tools, length).
     """
 
     session: str
@@ -30,6 +42,13 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
     n_left: int = 0
     before: tuple[Turn, ...] = ()
+    asides: tuple[Placed, ...] = ()
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    @property
+    def n_turns(self) -> int:
+        """How many turns there were so far, those that are not held included."""
+        return self.n_left + len(self.turns)
 
     def with_turn(self, turn: Turn) -> Conversation:
         """Return the conversation with `turn` at its end and the oldest beyond `KEPT` gone."""

@@ -10,6 +10,9 @@ from streaming.events import ListenerEvent
 EmotionSource: TypeAlias = Literal["off", "text", "voice", "both"]
 """What emotion may be read from: nothing, the words, the voice, or both."""
 
+ReplyEnd: TypeAlias = Literal["", "speech", "program", "session", "engine"]
+"""What cut an answer short."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerWord:
@@ -87,6 +90,44 @@ class EmotionEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyStarted:
+    """An answer to an utterance is begun; `request` names the `Respond` that asked for it, None when nobody did. Kept.
+
+    A `ReplyDone` follows, whatever happens. `speaks`: it will be voiced, if there is a voice.
+    """
+
+    utterance: int
+    at_s: float
+    request: str | None = None
+    speaks: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRefused:
+    """A `Respond` cannot be followed, and why (an answer is under way). Kept."""
+
+    request: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    """Instead of answering, the model asks for a tool: `arguments` is JSON text. The program calls it. Kept."""
+
+    utterance: int
+    call: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtteranceDismissed:
+    """An utterance over a reply was no turn (a back-channel, an echo, a noise): nobody answers it. Kept."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyDelta:
     """The next piece of the answer to an utterance. Dropped when the reply is cancelled."""
 
@@ -96,13 +137,19 @@ class ReplyDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyDone:
-    """The answer as the user got it: `text` is what was heard (or shown), cut short when `interrupted`. Kept."""
+    """The answer as the user got it: `text` is what was heard (or shown), cut short when `interrupted`. Kept.
+
+    `ended_by` says who cut it short: the "speech" of the user, the "program" (`Session.stop_reply`), the end of the
+    "session"; "engine": it failed and there are no words; "" otherwise. `played_s` is how much sound was heard.
+    """
 
     utterance: int
     at_s: float
     text: str
     interrupted: bool
     is_crisis: bool = False
+    ended_by: ReplyEnd = ""
+    played_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +218,18 @@ class Metrics:
     prefills_failed: int = 0
 
 
-AgentEvent: TypeAlias = EmotionEstimate | ReplyDelta | ReplyDone | TurnSaved | StorageDegraded | Metrics
+AgentEvent: TypeAlias = (
+    EmotionEstimate
+    | ReplyStarted
+    | ReplyRefused
+    | ToolCalled
+    | UtteranceDismissed
+    | ReplyDelta
+    | ReplyDone
+    | TurnSaved
+    | StorageDegraded
+    | Metrics
+)
 """What the agent says."""
 
 SessionEvent: TypeAlias = ListenerEvent | AgentEvent

@@ -15,6 +15,7 @@ from streaming.events import (
     EngineTrouble,
     Prosody,
     RollingProsody,
+    SpeechDropped,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -23,7 +24,18 @@ from streaming.events import (
     Utterance,
 )
 
-from .events import EmotionEstimate, Metrics, ReplyDelta, ReplyDone, StorageDegraded, TurnSaved
+from .events import (
+    EmotionEstimate,
+    Metrics,
+    ReplyDelta,
+    ReplyDone,
+    ReplyRefused,
+    ReplyStarted,
+    StorageDegraded,
+    ToolCalled,
+    TurnSaved,
+    UtteranceDismissed,
+)
 
 if TYPE_CHECKING:
     from streaming.events import Hypothesis
@@ -33,7 +45,7 @@ if TYPE_CHECKING:
 UNCLEAR = "unclear"
 
 # Fields of a record that are left out where there is nothing to say: without a language model there never is.
-WHERE_SET = {"cached_share", "prefills_dropped", "prefills_failed"}
+WHERE_SET = {"cached_share", "ended_by", "played_s", "prefills_dropped", "prefills_failed"}
 
 # Events whose record is just their fields, in order.
 PLAIN: dict[type, str] = {
@@ -41,8 +53,13 @@ PLAIN: dict[type, str] = {
     SpeechPaused: "speech.paused",
     SpeechResumed: "speech.resumed",
     SpeechEnded: "speech.ended",
+    SpeechDropped: "speech.dropped",
     AudioDropped: "audio.dropped",
     EngineTrouble: "engine.trouble",
+    ReplyStarted: "reply.started",
+    ReplyRefused: "reply.refused",
+    ToolCalled: "tool.called",
+    UtteranceDismissed: "utterance.dismissed",
     ReplyDelta: "reply.delta",
     ReplyDone: "reply.done",
     TurnSaved: "turn.saved",

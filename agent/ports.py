@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from streaming.events import Samples, Utterance
 
+    from .behaviour import ToolCall
     from .conversation import Conversation
     from .correction import EmotionCorrection
     from .events import EmotionEstimate, EmotionSource
@@ -195,6 +196,21 @@ class Toned(Responder, Protocol):
 
     def tone(self, estimate: EmotionEstimate | None, conversation: Conversation) -> Affect:
         """Return where the tone of an answer to an utterance of this estimate lies."""
+        ...
+
+
+@runtime_checkable
+class ToolCalling(Responder, Protocol):
+    """A responder that can ask for a tool instead of answering (`Conversation.behaviour.tools`)."""
+
+    async def choose(
+        self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
+    ) -> tuple[ToolCall, ...]:
+        """Return the tools it asks for; none: it will answer. Called before `respond` where tools are offered.
+
+        Raises:
+            AgentError, EngineFailed: it cannot tell; it is then asked to answer.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Samples: TypeAlias = NDArray[np.float32]
 """Sound: float32, shape (n,), mono, 16 kHz, in [-1, 1]."""
 
-EndReason: TypeAlias = Literal["endpoint", "limit", "flush"]
+EndReason: TypeAlias = Literal["endpoint", "limit", "commit", "flush"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,8 @@ class SpeechResumed:
 class SpeechEnded:
     """The utterance is over: voice from `start_s` to `end_s`, decided at `decided_s` (the endpoint wait lies between).
 
-    `reason` is "endpoint" (silence), "limit" (speech longer than the cap, cut) or "flush" (the stream ended). Kept.
+    `reason` is "endpoint" (silence), "limit" (speech longer than the cap, cut), "commit" (`streaming.controls.Commit`)
+    or "flush" (the stream ended). Kept.
     """
 
     utterance: int
@@ -70,6 +71,14 @@ class SpeechEnded:
     end_s: float
     decided_s: float
     reason: EndReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechDropped:
+    """The utterance under way is void (`streaming.controls.Clear`): nothing more is said of it. Kept."""
+
+    utterance: int
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +228,7 @@ class EngineTrouble:
     message: str
 
 
-SegmentEvent: TypeAlias = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | SpeechEnded
+SegmentEvent: TypeAlias = SpeechStarted | SpeechAudio | SpeechPaused | SpeechResumed | SpeechEnded | SpeechDropped
 """What the segmenter says."""
 
 ListenerEvent: TypeAlias = (
@@ -227,6 +236,7 @@ ListenerEvent: TypeAlias = (
     | SpeechPaused
     | SpeechResumed
     | SpeechEnded
+    | SpeechDropped
     | Transcript
     | RollingProsody
     | Utterance

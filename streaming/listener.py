@@ -20,6 +20,7 @@ from .events import (
     RollingProsody,
     Samples,
     SpeechAudio,
+    SpeechDropped,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -125,6 +126,9 @@ class Listener:
                 case SpeechEnded():
                     out.append(event)
                     self._talking.end(event, out)
+                    self._speech = None
+                case SpeechDropped():
+                    out.append(event)
                     self._speech = None
         return out
 

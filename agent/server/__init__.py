@@ -1,0 +1,1 @@
+"""Attune over WebSocket: sockets, limits, admission, workers. Decisions about the protocol live in `agent.wire`."""
