@@ -16,6 +16,7 @@ test: check
 
 check: $(VENV)/.dev
 	@bash .ci/system-packages
+	@bash .ci/browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell --toml pyproject.toml agent streaming prompts eval tests README.md CHANGELOG.md .github
@@ -35,6 +36,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing Attune and its checks (a few minutes, once)"
 	@$(PIP) --editable '.[dev]'
 	@.ci/llama-cpp $(VENV)
+	@.ci/node-clients $(VENV)
 	@touch $@ $(VENV)/.core
 
 clean:

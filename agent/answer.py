@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from .behaviour import Behaviour
 from .events import Metrics, Turn
 from .playback import SpokenReply
 from .revision import stands
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from streaming.events import Utterance
 
+    from .behaviour import ToolCall
     from .events import EmotionEstimate
 
 
@@ -49,10 +51,20 @@ class Answer:
         done: set when its preparation is over, complete or not.
         was_read: set when the recogniser is through with the utterance, with or without an estimate.
         afterthought: cancelling it stops what is still thought about the estimate once the words are there.
+        behaviour: what is wanted of it.
+        request: who asked for it; None when it comes by itself.
+        is_apart: it is no part of the conversation.
+        calls: the tools that were asked for in its place.
+        has_failed: the responder failed.
     """
 
     utterance: Utterance
     heard_at: float
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    request: str | None = None
+    is_apart: bool = False
+    calls: tuple[ToolCall, ...] = ()
+    has_failed: bool = False
     is_crisis: bool = False
     estimate: EmotionEstimate | None = None
     estimate_was_late: bool = False

@@ -46,6 +46,7 @@ class Behaviour:
 
     Attributes:
         answers: utterances are answered as they end; else only on a `Respond`.
+        only_listens: nobody will ask for answers: what was said is kept as soon as it was read.
         interrupts: speech over a reply stops it; else the reply goes on and the speech is answered after it.
         emotion: what emotion may be read from.
         speaks: answers are voiced; else only written.
@@ -55,6 +56,7 @@ class Behaviour:
     """
 
     answers: bool = True
+    only_listens: bool = False
     interrupts: bool = True
     emotion: EmotionSource = "both"
     speaks: bool = True
@@ -115,6 +117,13 @@ class Respond:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """The `Respond` of that name is not wanted any more; it stands before this in the stream."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truncate:
     """Of the answer to an utterance the user heard so many seconds, and not the rest."""
 
@@ -122,5 +131,5 @@ class Truncate:
     played_s: float
 
 
-SessionCommand: TypeAlias = Behaviour | Write | Aside | Forget | Respond | Truncate | EmotionCorrection
+SessionCommand: TypeAlias = Behaviour | Write | Aside | Forget | Respond | Withdraw | Truncate | EmotionCorrection
 """What may stand in the stream for a session (`Session.stop_reply` is the one thing that does not wait its turn)."""

@@ -66,3 +66,19 @@ class Conversation:
             return ()
         first = slide(self.n_left + len(self.turns), window=window, block=block)
         return self.turns[max(0, first - self.n_left) :]
+
+    def with_aside(self, aside: Aside) -> Conversation:
+        """Return the conversation with something to know from here on; the oldest beyond `KEPT` are gone."""
+        return replace(self, asides=(*self.asides, Placed(aside=aside, after=self.n_turns))[-KEPT:])
+
+    def with_reply(self, utterance: int, text: str) -> Conversation:
+        """Return the conversation with another answer to an utterance; unchanged where that is not held."""
+        turns = tuple(replace(turn, reply=text) if turn.utterance == utterance else turn for turn in self.turns)
+        return replace(self, turns=turns)
+
+    def without(self, *, key: str = "", utterance: int | None = None) -> Conversation:
+        """Return the conversation without the aside of that key and the turn of that utterance."""
+        turns = tuple(turn for turn in self.turns if turn.utterance != utterance)
+        asides = tuple(placed for placed in self.asides if not key or placed.aside.key != key)
+        # What is gone was said all the same: the window goes on sliding by the same count.
+        return replace(self, turns=turns, asides=asides, n_left=self.n_left + len(self.turns) - len(turns))

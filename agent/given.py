@@ -86,6 +86,21 @@ def utterance_of(
     )
 
 
+def typed(text: str, *, utterance: int, at_s: float) -> Utterance:
+    """Return what somebody wrote instead of saying it, at stream time `at_s`; there is no voice in it."""
+    nbest = given(text)
+    said = Transcript(utterance=utterance, revision=1, at_s=at_s, is_final=True, nbest=nbest)
+    return Utterance(
+        utterance=utterance,
+        start_s=at_s,
+        end_s=at_s,
+        decided_s=at_s,
+        transcript=said,
+        prosody=Prosody(),
+        samples=silence(0),
+    )
+
+
 def conversation_of(texts: Sequence[str] = (), *, session: str = SOURCE) -> Conversation:
     """Return a conversation in which `texts` were said before, oldest first, and nothing was answered."""
     conversation = Conversation(session=session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -17,13 +17,55 @@ if TYPE_CHECKING:
 
     from .correction import EmotionCorrection
     from .events import EmotionEstimate, SessionEvent, Turn
+    from .hosting import Consent
     from .turnlog import Saving, TurnLog
+
+
+class Keeps(Protocol):
+    """What keeps turns: a turn log, or whoever stands before it."""
+
+    def saving(self, turn: Turn) -> Saving:
+        """See `agent.turnlog.TurnLog`."""
+        ...
+
+    async def correct(self, session: str, correction: EmotionCorrection, estimate: EmotionEstimate) -> None:
+        """See `agent.turnlog.TurnLog`."""
+        ...
+
+
+class SessionLog:
+    """The turn log for one session, which is put on disk with its first turn: by then it is known what was agreed to.
+
+    A session in which nothing was said leaves no trace.
+    """
+
+    def __init__(self, log: TurnLog, *, locale: str, consent: Callable[[], Consent]) -> None:
+        self._log = log
+        self._locale = locale
+        self._consent = consent
+        self._has_begun = False
+
+    def saving(self, turn: Turn) -> Saving:
+        """See `Keeps`."""
+        self._begin(turn.session)
+        return self._log.saving(turn)
+
+    async def correct(self, session: str, correction: EmotionCorrection, estimate: EmotionEstimate) -> None:
+        """See `Keeps`."""
+        self._begin(session)
+        await self._log.correct(session, correction, estimate)
+
+    def _begin(self, session: str) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            consent = self._consent()
+            self._log.announce(session, locale=self._locale, consent=consent.given, emotion_source=consent.source)
 
 
 class Keeping:
     """Keeps the turns of one session; without a log it does nothing."""
 
-    def __init__(self, log: TurnLog | None, *, tell: Callable[[SessionEvent], Awaitable[None]]) -> None:
+    def __init__(self, log: Keeps | None, *, tell: Callable[[SessionEvent], Awaitable[None]]) -> None:
         self._log = log
         self._tell = tell
         self._unacknowledged: list[Saving] = []
@@ -76,7 +118,7 @@ class Keeping:
             await self._tell(event)
 
     async def _corrected(
-        self, log: TurnLog, session: str, correction: EmotionCorrection, estimate: EmotionEstimate
+        self, log: Keeps, session: str, correction: EmotionCorrection, estimate: EmotionEstimate
     ) -> None:
         try:
             await log.correct(session, correction, estimate)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from streaming.events import ListenerEvent, Utterance
 
     from .conversation import Conversation
+    from .emotion_reader import EmotionReader
     from .events import SessionEvent
-    from .preparation import Preparation
     from .speculation import Speculated
 
 
@@ -39,13 +39,13 @@ class Meanwhile:
 
     def __init__(
         self,
-        preparation: Preparation,
+        reader: EmotionReader,
         *,
         ahead: Iterable[object],
         tell: Callable[[SessionEvent], Awaitable[None]],
     ) -> None:
-        """Estimate by `preparation` and tell of it; have those of `ahead` that can work ahead."""
-        self._preparation = preparation
+        """Estimate by `reader` and tell of it; have those of `ahead` that can work ahead."""
+        self._reader = reader
         self._tell = tell
         self._unfinished = Unfinished()
         self._speculation = Speculation(ahead)
@@ -97,9 +97,9 @@ class Meanwhile:
     async def _estimate(self, said: tuple[Utterance, Conversation]) -> None:
         """Estimate from what was said so far, while it is being said."""
         snapshot, conversation = said
-        if not self._preparation.reads_emotion:
+        if not self._reader.reads_emotion:
             return
         self.revision += 1
-        estimate = await self._preparation.estimate(snapshot, conversation, revision=self.revision)
+        estimate = await self._reader.estimate(snapshot, conversation, revision=self.revision)
         if estimate is not None:
             await self._tell(estimate)

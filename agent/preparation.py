@@ -10,9 +10,8 @@ is shown before it, at once, but not spoken: it is not meant for whom the user t
 from __future__ import annotations
 
 import math
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,29 +21,25 @@ from streaming.errors import StreamingError
 from streaming.events import EngineTrouble
 
 from .answer import Answer, sentences
-from .correction import corrected
 from .errors import AgentError, SpeechFailed
-from .events import EmotionSource, ReplyDelta
+from .events import ReplyDelta, ToolCalled
 from .expression import style_for, tinted
 from .llm.template import sanitised
-from .ports import Explaining, Toned, Translator
+from .ports import Toned, ToolCalling, Translator
 from .safety import answer as crisis_answer
 from .safety import check, for_speech, vet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from anyio.abc import TaskGroup
-
     from streaming.events import Utterance
 
     from .conversation import Conversation
-    from .correction import EmotionCorrection
-    from .events import EmotionEstimate, SessionEvent
+    from .events import SessionEvent
+    from .keeping import Keeps
     from .loudspeaker import Sink
     from .ports import Corrector, EmotionRecognizer, Responder, SpeakingStyle, Speech
     from .safety import CrisisFinding, Helpline
-    from .turnlog import TurnLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +53,20 @@ class Engines:
     recognizer: EmotionRecognizer
     responder: Responder
     speech: Speech
-    log: TurnLog | None = None
+    log: Keeps | None = None
     stand_in: Responder | None = None
     corrector: Corrector | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationSettings:
-    """What an answer may rest on, how long it waits for the estimate (seconds, may be infinite), who helps in a crisis.
+    """How long an answer waits for the estimate (seconds, may be infinite), and who helps in a crisis.
 
     Without a `place` the shipped helplines of the conversation's locale are named.
     """
 
-    emotion: EmotionSource
     emotion_wait_s: float
     place: Helpline | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Follower:
-    """Who keeps up with an answer.
-
-    Attributes:
-        sounding: told of each sentence whose first sound is ready, before that sound is played.
-        estimated: given each estimate of the utterance; says whether it stands, and is told.
-    """
-
-    sounding: Callable[[Answer, str], None]
-    estimated: Callable[[Answer, EmotionEstimate], bool]
 
 
 class Preparation:
@@ -98,101 +79,62 @@ class Preparation:
         sink: Sink,
         tell: Callable[[SessionEvent], Awaitable[None]],
         settings: PreparationSettings,
+        sounding: Callable[[Answer, str], None],
         clock: Callable[[], float],
     ) -> None:
+        """Prepare answers with `engines`; `sounding` is told of each sentence when its first sound is ready to play."""
         self._engines = engines
         self._sink = sink
         self._tell = tell
         self._settings = settings
         self._clock = clock
+        self._sounding = sounding
         self._translates = isinstance(engines.responder, Translator)
         # Their rules are read now rather than during the first answer.
         check("")
         vet(".")
 
-    async def run(
-        self,
-        answer: Answer,
-        conversation: Conversation,
-        *,
-        revision: int,
-        tasks: TaskGroup,
-        follower: Follower,
-    ) -> None:
-        """Fill `answer` until it is complete or cancelled; an engine that fails is told of and does without."""
+    @staticmethod
+    def is_danger(utterance: Utterance, conversation: Conversation) -> bool:
+        """Tell whether somebody may be in danger, by the words alone."""
+        return _danger_in(utterance, conversation) is not None
+
+    async def run(self, answer: Answer, conversation: Conversation) -> None:
+        """Fill `answer`, that was begun, until it is complete or cancelled; an engine that fails is told of."""
         try:
             with answer.scope:
                 danger = _danger_in(answer.utterance, conversation)
-                answer.is_crisis = danger is not None
-                # In the session's own group: an answer that is cancelled or started already still gets its estimate.
-                tasks.start_soon(partial(self._read, answer, conversation, revision=revision, follower=follower))
                 if danger is not None and self._translates:
                     await self._show(answer, f"[{self._help(answer, conversation, danger)}] ")
                 await self._await_estimate(answer)
-                words = self._words(answer, conversation, danger)
-                await self._say_all(answer, words, conversation, sounding=follower.sounding)
-                if not answer.text and self._engines.stand_in is not None:
-                    words = self._engines.stand_in.respond(answer.utterance, answer.estimate, conversation)
-                    await self._say_all(answer, words, conversation, sounding=follower.sounding)
+                if danger is None:
+                    await self._choose_tools(answer, conversation)
+                if not answer.calls:
+                    await self._fill(answer, conversation, danger)
                 answer.is_complete = True
         finally:
             answer.done.set()
 
-    @property
-    def reads_emotion(self) -> bool:
-        """Whether emotion is read at all."""
-        return self._settings.emotion != "off"
-
-    async def estimate(
-        self, utterance: Utterance, conversation: Conversation, *, revision: int
-    ) -> EmotionEstimate | None:
-        """Return what `utterance` expresses; None when emotion is off or the recogniser failed."""
-        if not self.reads_emotion:
-            return None
-        try:
-            return await self._engines.recognizer.recognize(
-                utterance, conversation, revision=revision, source=self._settings.emotion
-            )
-        except (AgentError, StreamingError) as trouble:
-            await self._trouble(utterance, "emotion recogniser", trouble)
-            return None
-
-    async def corrected(self, estimate: EmotionEstimate, correction: EmotionCorrection) -> EmotionEstimate:
-        """Return the estimate as the user would have it; words typed for it are read by whoever can."""
-        corrector = self._engines.corrector
-        # What was said in passing is answered next: it does not wait for a model.
-        if corrector is not None and not correction.is_spoken:
-            with suppress(AgentError, StreamingError):  # a label or a denial is understood without it
-                return await corrector.correct(estimate, correction)
-        return corrected(estimate, correction)
-
-    async def explain(self, answer: Answer, conversation: Conversation, *, follower: Follower) -> None:
-        """Have the recogniser say more about its estimate, where it can; told as a revision, waited for by nobody."""
-        recognizer = self._engines.recognizer
-        if not self.reads_emotion or not isinstance(recognizer, Explaining):
+    async def _choose_tools(self, answer: Answer, conversation: Conversation) -> None:
+        """Let the responder ask for tools in place of an answer; where it cannot it answers."""
+        responder, wanted = self._engines.responder, answer.behaviour
+        if not (isinstance(responder, ToolCalling) and wanted.tools and wanted.tool_choice != "none"):
             return
-        with answer.afterthought:
-            await answer.was_read.wait()
-            estimate = answer.estimate
-            if estimate is None or estimate.is_corrected:
-                return
-            number = estimate.revision + 1
-            try:
-                revision = await recognizer.explain(answer.utterance, conversation, estimate=estimate, revision=number)
-            except (AgentError, StreamingError) as trouble:
-                await self._trouble(answer.utterance, "emotion recogniser", trouble)
-                return
-            if revision is not None and follower.estimated(answer, revision):
-                await self._tell(revision)
+        try:
+            answer.calls = await responder.choose(answer.utterance, answer.estimate, conversation)
+        except (AgentError, StreamingError) as trouble:
+            await self._trouble(answer.utterance, "responder", trouble)
+        for call in answer.calls:
+            number = answer.utterance.utterance
+            await self._tell(ToolCalled(utterance=number, call=call.call, name=call.name, arguments=call.arguments))
 
-    async def _read(self, answer: Answer, conversation: Conversation, *, revision: int, follower: Follower) -> None:
-        estimate = await self.estimate(answer.utterance, conversation, revision=revision)
-        answer.emotion_ms = self._ms_since(answer)
-        if estimate is not None:
-            answer.cached_share = estimate.cached_share
-            if follower.estimated(answer, estimate):
-                await self._tell(estimate)
-        answer.was_read.set()
+    async def _fill(self, answer: Answer, conversation: Conversation, danger: CrisisFinding | None) -> None:
+        """Let the responder speak, and where it says nothing, whoever stands in for it."""
+        words = self._words(answer, conversation, danger)
+        await self._say_all(answer, words, conversation)
+        if not answer.text and self._engines.stand_in is not None:
+            words = self._engines.stand_in.respond(answer.utterance, answer.estimate, conversation)
+            await self._say_all(answer, words, conversation)
 
     async def _await_estimate(self, answer: Answer) -> None:
         # Live, a crisis answer waits for nothing; in lockstep every step is finished.
@@ -201,23 +143,17 @@ class Preparation:
             await answer.was_read.wait()
         answer.estimate_was_late = budget.cancelled_caught
 
-    async def _say_all(
-        self,
-        answer: Answer,
-        words: AsyncGenerator[str, None],
-        conversation: Conversation,
-        *,
-        sounding: Callable[[Answer, str], None],
-    ) -> None:
+    async def _say_all(self, answer: Answer, words: AsyncGenerator[str, None], conversation: Conversation) -> None:
         style = self._style(answer, conversation)
-        has_voice = True
+        has_voice = answer.behaviour.speaks
         try:
             async with aclosing(words), aclosing(sentences(words)) as whole:
                 async for sentence in whole:
                     safe, spoken = self._checked(answer, sentence, locale=conversation.locale)
                     await self._show(answer, safe)
-                    has_voice = has_voice and await self._speak(answer, (safe, spoken), style=style, sounding=sounding)
+                    has_voice = has_voice and await self._speak(answer, safe, spoken=spoken, style=style)
         except (AgentError, StreamingError) as trouble:
+            answer.has_failed = True
             await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
             answer.spoken.finish()
@@ -264,11 +200,8 @@ class Preparation:
         place = self._settings.place
         return crisis_answer(danger, session=conversation.session, turn=number, avoid=said, place=place)
 
-    async def _speak(
-        self, answer: Answer, words: tuple[str, str], *, style: SpeakingStyle, sounding: Callable[[Answer, str], None]
-    ) -> bool:
+    async def _speak(self, answer: Answer, sentence: str, *, spoken: str, style: SpeakingStyle) -> bool:
         """Let the voice say a sentence, given as written and as spoken. Returns False when it cannot any more."""
-        sentence, spoken = words
         is_first = True
         try:
             async with aclosing(self._engines.speech.speak(spoken, style)) as sound:
@@ -277,7 +210,7 @@ class Preparation:
                     if answer.sound_ms is None:
                         answer.sound_ms = self._ms_since(answer)
                     if is_first:
-                        sounding(answer, sentence)
+                        self._sounding(answer, sentence)
                         is_first = False
                     answer.spoken.sound(len(samples))
                     await self._sink.play(samples)

@@ -10,7 +10,7 @@ import typer
 
 from agent.cli.boundary import run_command
 
-from .bench import cache, labels, line, prosody, scheduler, transcribe, vad
+from .bench import cache, hearing, labels, line, prosody, scheduler, transcribe, vad
 from .bench import emotion as emotion_ahead
 from .bench.models import Engine
 from .errors import EvalError
@@ -69,6 +69,14 @@ def bench_prosody(
 ) -> None:
     """Rolling prosody against recomputing a window with Praat: cost, and agreement of pitch."""
     typer.echo(prosody.table(prosody.measure(data)))
+
+
+@bench_app.command("hearing")
+def bench_hearing(
+    data: Annotated[Folder, typer.Option(metavar="DIR", help="Recordings; without it flite voices sentences.")] = None,
+) -> None:
+    """What hearing one of many sessions costs, fed inline and by threads."""
+    typer.echo(hearing.table(hearing.measure(data)))
 
 
 @bench_app.command("vad")

@@ -2,6 +2,7 @@
 
 EvalError
 ├── CorpusUnreadable  a corpus is missing or not in the format expected
+├── MeasureFailed     what was to be measured did not run
 └── SignatureInvalid  a signature does not parse
 """
 
@@ -14,6 +15,10 @@ class EvalError(Exception):
 
 class CorpusUnreadable(EvalError):
     """A corpus is missing, or a line of it is not in the format expected."""
+
+
+class MeasureFailed(EvalError):
+    """What was to be measured did not start or did not last."""
 
 
 class SignatureInvalid(EvalError):

@@ -53,6 +53,7 @@ class AcousticsTracker:
         """Begin an utterance; what was not committed is forgotten."""
         self._own: PitchTracker | None = None
         self._sound: Samples = np.zeros(BEFORE, np.float32)
+        self._newer: list[Samples] = []  # what follows, not joined yet: most blocks settle no pitch
         self._track = PitchTrack.joined([])
         self._sums = Sums()
 
@@ -67,13 +68,19 @@ class AcousticsTracker:
             if self._own is None:
                 self._own = PitchTracker()
             track = self._own.feed(samples)
-        self._sound = np.concatenate((self._sound, samples))
-        if len(track):
-            self._track = PitchTrack.joined([self._track, track])
+        self._newer.append(samples)
+        if not len(track):
+            return
+        self._join()
+        self._track = PitchTrack.joined([self._track, track])
         while len(self._track) >= BLOCK:
             self._sums.add(self._sound, self._track[:BLOCK])
             self._sound = self._sound[BLOCK * HOP :]
             self._track = self._track[BLOCK:]
+
+    def _join(self) -> None:
+        self._sound = np.concatenate((self._sound, *self._newer), dtype=np.float32)
+        self._newer = []
 
     def read(self, *, tail: PitchTrack | None = None, settled: bool = False) -> Acoustics | None:
         """Return the utterance so far, None while there is too little voice. Changes nothing; more may be fed.
@@ -100,6 +107,7 @@ class AcousticsTracker:
         if not settled:
             if tail is None and self._own is not None:
                 tail = self._own.tail()
+            self._join()
             sums = sums.copied()
             rest = PitchTrack.joined([self._track, tail]) if tail is not None else self._track
             for start in range(0, len(rest) - 1, BLOCK):

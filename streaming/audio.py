@@ -103,6 +103,9 @@ class Pcm16Decoder:
         return from_pcm16(data[:whole])
 
 
+_NOTHING = silence(0)
+
+
 class Blocks:
     """Cuts a stream of arbitrary chunks into blocks of `size` samples, counted from the first sample."""
 
@@ -111,20 +114,29 @@ class Blocks:
         self._parts: list[Samples] = []
         self._n = 0
 
+    @property
+    def n_held(self) -> int:
+        """Samples that wait for their block to fill."""
+        return self._n
+
     def feed(self, samples: Samples) -> list[Samples]:
         """Return the blocks that are full now, in order. The blocks are the caller's to keep, not to write to."""
-        if samples.size == 0:
-            return []
-        if self._n + samples.size < self._size:
-            self._parts.append(samples.astype(np.float32, copy=True))
-            self._n += samples.size
-            return []
+        whole = self.run(samples)
+        return [whole[i : i + self._size] for i in range(0, whole.size, self._size)]
+
+    def run(self, samples: Samples) -> Samples:
+        """Return the blocks that are full now as one stretch of sound, possibly empty."""
+        n = self._n + samples.size
+        self._n = n % self._size
+        if n < self._size:
+            if samples.size:
+                self._parts.append(samples.astype(np.float32, copy=True))
+            return _NOTHING
+        if n == samples.size and not self._n:
+            return samples.astype(np.float32, copy=True)
         joined = np.concatenate([*self._parts, samples], dtype=np.float32)
-        self._n += samples.size
-        whole = self._n - self._n % self._size
-        self._n -= whole
-        self._parts = [joined[whole:].copy()] if self._n else []
-        return [joined[i : i + self._size] for i in range(0, whole, self._size)]
+        self._parts = [joined[n - self._n :].copy()] if self._n else []
+        return joined[: n - self._n]
 
     def flush(self) -> Samples:
         """Return the samples that filled no block, and start afresh."""

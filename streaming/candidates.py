@@ -86,6 +86,8 @@ class CandidateSearch:
         # One lag more on each side than the range has, so that a peak at its edge has neighbours.
         self._first_lag = int(np.floor(SAMPLE_RATE / settings.ceiling_hz)) - 1
         self._last_lag = int(np.ceil(SAMPLE_RATE / settings.floor_hz)) + 1
+        self._lags = np.arange(self._first_lag + 1, self._last_lag, dtype=np.float32)
+        self._octave_costs = settings.octave_cost * np.log2(self._lags)
         self._own_inverse = (own[0] / own[self._first_lag : self._last_lag + 1]).astype(np.float32)
 
     def find(self, sound: Samples, peak: float) -> tuple[CandidateFrames, Floats, float]:
@@ -112,8 +114,7 @@ class CandidateSearch:
         n = self._settings.n_candidates
         mid, left, right = norm[:, 1:-1], norm[:, :-2], norm[:, 2:]
         is_peak = (mid > left) & (mid >= right) & (mid > 0.5 * self._settings.voicing)
-        lags = np.arange(self._first_lag + 1, self._last_lag, dtype=np.float32)
-        worth = np.where(is_peak, mid - self._settings.octave_cost * np.log2(lags), np.float32(-9))
+        worth = np.where(is_peak, mid - self._octave_costs, np.float32(-9))
         best = np.argpartition(worth, -n, axis=1)[:, -n:]
         found = np.take_along_axis(is_peak, best, axis=1)
         m, a, b = (np.take_along_axis(x, best, axis=1) for x in (mid, left, right))
@@ -122,7 +123,7 @@ class CandidateSearch:
         height = m + 0.25 * (b - a) * shift
         f0 = np.zeros((len(norm), n + 1), np.float32)
         strength = np.zeros((len(norm), n + 1), np.float32)
-        f0[:, 1:] = np.where(found, SAMPLE_RATE / (lags[best] + shift), np.float32(0))
+        f0[:, 1:] = np.where(found, SAMPLE_RATE / (self._lags[best] + shift), np.float32(0))
         # The short-term autocorrelation can exceed 1; Praat folds it back.
         strength[:, 1:] = np.where(found, np.minimum(height, 1 / np.maximum(height, np.float32(1e-3))), np.float32(0))
         f0[:, 1:][(f0[:, 1:] > self._settings.ceiling_hz) | (f0[:, 1:] < self._settings.floor_hz)] = 0

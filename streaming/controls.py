@@ -1,7 +1,9 @@
 """What travels on the line among the sound: where an utterance ends, what to forget, how to listen from here on.
 
 A control stands at a sample: it takes effect after all sound before it and before all sound after it, however either
-was cut. So a stream with its controls, heard again, gives the same events. Pure values.
+was cut. So a stream with its controls, heard again, gives the same events. What it does is done at a whole 20 ms of the
+stream, the last at or before its sample: less than 20 ms of sound right before it goes with what comes after. A `Mark`
+is passed on there, too. Pure values.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Knows nothing of utterances, speakers or words.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,7 +92,9 @@ class PitchTrack:
         return len(self.at_s)
 
     def __getitem__(self, rows: slice) -> PitchTrack:
-        return PitchTrack(**{f.name: getattr(self, f.name)[rows] for f in fields(PitchTrack)})
+        return PitchTrack(
+            at_s=self.at_s[rows], f0_hz=self.f0_hz[rows], strength=self.strength[rows], energy_db=self.energy_db[rows]
+        )
 
     @property
     def voiced(self) -> NDArray[np.bool_]:
@@ -102,8 +104,14 @@ class PitchTrack:
     @staticmethod
     def joined(tracks: Sequence[PitchTrack]) -> PitchTrack:
         """Tracks one after another as one; an empty sequence gives an empty track."""
-        parts = {f.name: [getattr(t, f.name) for t in tracks] for f in fields(PitchTrack)}
-        return PitchTrack(**{name: np.concatenate(p) for name, p in parts.items()}) if tracks else _NOTHING
+        if len(tracks) <= 1:
+            return tracks[0] if tracks else _NOTHING
+        return PitchTrack(
+            at_s=np.concatenate([track.at_s for track in tracks]),
+            f0_hz=np.concatenate([track.f0_hz for track in tracks]),
+            strength=np.concatenate([track.strength for track in tracks]),
+            energy_db=np.concatenate([track.energy_db for track in tracks]),
+        )
 
 
 _NOTHING = PitchTrack(
@@ -179,13 +187,14 @@ class PitchTracker:
         before = np.concatenate((self._last_log2[None], log2[:-1]))
         change = self._candidates.costs(before, log2)
         score = self._score
+        best = np.maximum.reduce  # what `max` calls, without its way there: this is the innermost loop
         for i in range(len(log2)):
             if score is None:
                 score = local[i]
                 continue
             ways = score[:, None] - change[i]
-            frames.back[i] = ways.argmax(axis=0)
-            score = ways.max(axis=0) + local[i]
+            ways.argmax(axis=0, out=frames.back[i])
+            score = best(ways, axis=0) + local[i]
         assert score is not None
         self._score = score - score.max()
         self._last_log2 = log2[-1]

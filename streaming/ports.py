@@ -63,7 +63,8 @@ class Transcriber(Protocol):
     """A streaming recogniser for one speaker; utterances come one after another.
 
     The order of calls is: `start`, then `accept` and `partial` at will, `finish` at every pause (more `accept` may
-    follow it, then the pending answer is cancelled), the next `start` or `close`.
+    follow it, then the pending answer is cancelled), the next `start` or `close`. An utterance that turns out to be
+    void is left where it is, its answers cancelled; the next `start` follows.
     """
 
     @property

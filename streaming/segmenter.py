@@ -10,15 +10,19 @@ endpoint) run from the end of the voice to the newest sample, so that lateness i
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
-from .audio import FRAME, SAMPLE_RATE, VAD_FRAME, Blocks, padded
+from .audio import FRAME, VAD_FRAME, Blocks, padded
 from .endpoint import Endpoint, EndpointSettings
-from .events import SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
+from .events import SpeechAudio, SpeechDropped, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
+from .standing import Standing, samples, seconds
 from .stretches import StretchSettings, VoiceTrack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .controls import Eagerness, TurnDetection
     from .events import EndReason, Samples, SegmentEvent
     from .ports import VoiceActivity
 
@@ -30,6 +34,12 @@ SOFT_LIMIT_S = 5.0
 
 REACH_BACK_S = 1.0
 """Voice that comes this soon after a cut brings all the sound since the cut with it."""
+
+PATIENCE_S: Final[Mapping[Eagerness, float]] = {"high": 2.0, "medium": 4.0, "low": 8.0}
+"""How long words that cannot be an end are waited for to go on, at most."""
+
+BLOCK_S = seconds(FRAME)
+FRAMES_PER_BLOCK = FRAME // VAD_FRAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +81,24 @@ class _Open:
     start: int
     generation: int = 0
     paused: bool = False
+    openness: float | None = None  # of the words before the pause under way, once asked for
 
 
 class Segmenter:
-    """Cuts one stream into utterances; they are numbered from 1."""
+    """Cuts one stream into utterances; they are numbered from 1.
+
+    Attributes:
+        openness: says how surely the words of the open utterance, which pauses, cannot be its end, in [0, 1]. Asked
+            only where an eagerness is set, once in a pause, when the usual wait is over.
+    """
 
     def __init__(self, activity: VoiceActivity, *, settings: SegmenterSettings | None = None) -> None:
         self._settings = settings or SegmenterSettings()
         self._activity = activity
         self._endpoint = Endpoint(self._settings.endpoint)
+        self._fixed_s: float | None = None
+        self._patience_s = 0.0
+        self.openness: Callable[[], float] = _says_nothing
         self._blocks = Blocks(FRAME)
         self._n_utterances = 0
         self._restart()
@@ -87,15 +106,55 @@ class Segmenter:
     @property
     def wait_s(self) -> float:
         """Silence that ends an utterance of this speaker at present, seconds."""
-        return self._endpoint.wait_s
+        return self._endpoint.wait_s if self._fixed_s is None else self._fixed_s
+
+    def detect(self, detection: TurnDetection) -> None:
+        """Go by these values from here on; what is learnt of the speaker's pauses is kept."""
+        stretch = replace(self._settings.stretch, p_enter=detection.threshold, p_leave=detection.threshold)
+        self._settings = replace(self._settings, stretch=stretch, pre_roll_s=detection.pre_roll_s)
+        self._track.adopt(stretch)
+        self._fixed_s = detection.silence_s
+        eagerness = detection.eagerness if detection.silence_s is None else None
+        self._patience_s = PATIENCE_S[eagerness] if eagerness is not None else 0.0
+
+    def enter(self, standing: Standing) -> None:
+        """Go on where another segmenter left off; its open utterance ends here unless a voice is heard."""
+        self._activity.reset()
+        self._n_utterances = standing.n_utterances
+        self._restart(standing.n_blocks)
+        if standing.start is not None:
+            self._open = _Open(number=standing.n_utterances, start=standing.start)
+
+    def leave(self) -> tuple[list[SegmentEvent], Standing]:
+        """Say what is left to say for another to go on, and where the stream stands."""
+        events: list[SegmentEvent] = []
+        if self._open is not None and self._open.paused:
+            events.append(SpeechResumed(utterance=self._open.number, at_s=seconds(self._now)))
+        start = None if self._open is None else self._open.start
+        return events, Standing(n_blocks=self._n_blocks, n_utterances=self._n_utterances, start=start)
+
+    def commit(self) -> list[SegmentEvent]:
+        """End the open utterance here, as somebody else knows that it is over; nothing while nobody speaks."""
+        if self._open is None:
+            return []
+        end = self._now if self._track.speaking else self._voice_end
+        event = self._end("commit", end=end, decided=self._now)
+        self._forget()
+        return [event]
+
+    def clear(self) -> list[SegmentEvent]:
+        """Forget what was heard; an open utterance is void."""
+        utterance, self._open = self._open, None
+        self._forget()
+        return [] if utterance is None else [SpeechDropped(utterance=utterance.number, at_s=seconds(self._now))]
 
     def feed(self, samples: Samples) -> list[SegmentEvent]:
         """Take the next sound, any amount; return what can be said now."""
-        events: list[SegmentEvent] = []
-        for block in self._blocks.feed(samples):
-            events += self._block(block, self._activity.feed(block))
-            events += self._decide()
-        return events
+        return [event for block in self._blocks.feed(samples) for event in self.take(block)]
+
+    def take(self, block: Samples) -> list[SegmentEvent]:
+        """The same of exactly the next 20 ms, while nothing is left of an amount that was less."""
+        return [*self._block(block, self._activity.feed(block)), *self._decide()]
 
     def flush(self) -> list[SegmentEvent]:
         """End the stream: judge what is left and end the open utterance; the next sample is the first of a new stream.
@@ -112,14 +171,22 @@ class Segmenter:
         self._restart()
         return events
 
-    def _restart(self) -> None:
-        self._track = VoiceTrack(self._settings.stretch)
+    def _restart(self, n_blocks: int = 0) -> None:
+        self._deaf_until = 0
+        self._track = VoiceTrack(self._settings.stretch, first_frame=n_blocks * FRAMES_PER_BLOCK)
         self._memory: deque[Samples] = deque(maxlen=MEMORY_BLOCKS)
-        self._n_blocks = 0
-        self._n_told = 0
+        self._n_blocks = n_blocks
+        self._n_told = n_blocks
         self._open: _Open | None = None
         self._silent_from: int | None = None  # where the voice last ended, as was said
         self._cut: int | None = None  # where the last utterance was cut by the cap
+
+    def _forget(self) -> None:
+        """Let nothing up to here belong to an utterance to come: voice has to count by what follows."""
+        self._track.stop()
+        self._deaf_until = self._n_blocks * FRAMES_PER_BLOCK
+        self._n_told = self._n_blocks
+        self._silent_from = self._cut = None
 
     @property
     def _now(self) -> int:
@@ -137,7 +204,7 @@ class Segmenter:
     def _judge(self, frames: list[float]) -> list[SegmentEvent]:
         events: list[SegmentEvent] = []
         for probability in frames:
-            change = self._track.step(probability)
+            change = self._track.step(probability if self._track.n_frames >= self._deaf_until else 0.0)
             if self._open is None:
                 events += self._begin()
             elif change == "began" and self._open.paused:
@@ -167,7 +234,7 @@ class Segmenter:
 
     def _resume(self, utterance: _Open) -> SegmentEvent:
         at = self._track.begin * VAD_FRAME
-        utterance.paused = False
+        utterance.paused, utterance.openness = False, None
         if self._silent_from is not None:
             self._endpoint.learn(seconds(at - self._silent_from))
         return SpeechResumed(utterance=utterance.number, at_s=seconds(at))
@@ -194,13 +261,31 @@ class Segmenter:
             return []
         silent_s = seconds(self._now - self._voice_end)
         events: list[SegmentEvent] = []
-        if not self._open.paused and silent_s >= self._settings.pause_s:
+        if not self._open.paused and silent_s >= self._pause_s:
             events.append(self._pause(self._open))
-        if silent_s >= self._endpoint.wait_s:
+            if self._patience_s:
+                return events  # work on the words starts now: they are asked after with the next block
+        wait_s = self._wait_s(self._open, silent_s)
+        if silent_s >= wait_s:
             events.append(self._end("endpoint", end=self._voice_end, decided=self._now))
-        elif silent_s >= self._endpoint.wait_s * min(1.0, left_s / SOFT_LIMIT_S):
+        elif silent_s >= wait_s * min(1.0, left_s / SOFT_LIMIT_S):
             events.append(self._cut_here())
         return events
+
+    @property
+    def _pause_s(self) -> float:
+        """A fixed wait may be short: the pause comes a block before its end at least, so that work can start."""
+        pause_s = self._settings.pause_s
+        return pause_s if self._fixed_s is None else min(pause_s, self._fixed_s - 1.5 * BLOCK_S)
+
+    def _wait_s(self, utterance: _Open, silent_s: float) -> float:
+        """Return the wait; once the usual one is over, a longer one if the words cannot be an end."""
+        wait_s = self.wait_s
+        if silent_s < wait_s or self._patience_s <= wait_s:
+            return wait_s
+        if utterance.openness is None:
+            utterance.openness = self.openness()
+        return wait_s + utterance.openness * (self._patience_s - wait_s)
 
     def _pause(self, utterance: _Open) -> SegmentEvent:
         utterance.paused = True
@@ -232,11 +317,5 @@ class Segmenter:
         )
 
 
-def seconds(n_samples: int) -> float:
-    """Return the stream time of a sample count."""
-    return n_samples / SAMPLE_RATE
-
-
-def samples(duration_s: float) -> int:
-    """Return the sample count of a stream time."""
-    return round(duration_s * SAMPLE_RATE)
+def _says_nothing() -> float:
+    return 0.0

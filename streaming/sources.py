@@ -1,8 +1,8 @@
 """Where sound comes from: files, anybody's chunks, live input. An edge: it waits, and knows the wall clock.
 
-Every source is an async iterator of `Sound`: mono 16 kHz samples in [-1, 1], or the news that some were lost. Only a
-live source may lose sound (the oldest first, counted); a file or an iterator waits for whoever listens. Lost sound is
-replaced by as much silence, so that stream time stays right.
+Every source is an async iterator of `Sound`: mono 16 kHz samples in [-1, 1], the news that some were lost, or a control
+that stands among them. Only a live source may lose sound (the oldest first, counted); a file or an iterator waits for
+whoever listens. Lost sound is replaced by as much silence, so that stream time stays right.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import anyio.to_thread
 import numpy as np
 
 from .audio import SAMPLE_RATE, Resampler, finite, silence
+from .controls import Control
 from .errors import DeviceUnavailable
 from .events import AudioDropped, Samples
 from .files import AudioFile
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
-Sound: TypeAlias = Samples | AudioDropped
+Sound: TypeAlias = Samples | AudioDropped | Control
+
+_Piece: TypeAlias = Samples | int | Control
+"""What waits in a live source; a number: so many samples were lost here."""
 
 READ_AHEAD = 50
 """Blocks (1 s) read from a file at a time, in a worker thread."""
@@ -105,7 +109,7 @@ class LiveSource:
     """Sound pushed by a device or a network peer, at its own speed; iterate once.
 
     `push` never blocks and may be called from any thread. What the listener does not take in time waits in a buffer;
-    when that is full the oldest sound is dropped.
+    when that is full the oldest sound is dropped. Controls are never dropped and keep their place in stream time.
 
     Args:
         capacity_s: sound that may wait.
@@ -118,9 +122,10 @@ class LiveSource:
         self._stall_s = stall_s
         self._name = name
         self._lock = Lock()
-        self._chunks: deque[Samples | int] = deque()  # a number: so many samples were lost here
+        self._chunks: deque[_Piece] = deque()
         self._n_waiting = 0
-        self._n_dropped = 0  # for want of room, in front of all that waits
+        self._front: deque[int | Control] = deque()  # what was dropped for want of room, and the controls in it
+        self._n_dropped = 0  # samples of it
         self._n_silent = 0  # still to be given in place of the loss last told
         self._n_given = 0
         self._n_lost_total = 0
@@ -164,6 +169,12 @@ class LiveSource:
                 self._make_room()
         self._wake()
 
+    def push_control(self, control: Control) -> None:
+        """Put a control into the stream, after all sound pushed so far. Like `push` it never blocks."""
+        with self._lock:
+            self._chunks.append(control)
+        self._wake()
+
     def close(self, error: Exception | None = None) -> None:
         """End the stream after what waits, with `error` if it did not end well. Idempotent: the first call counts."""
         with self._lock:
@@ -192,6 +203,9 @@ class LiveSource:
                 self._loop.call_soon_threadsafe(self._news.set)
 
     async def _wait(self) -> None:
+        if self._stall_s is None:
+            await self._news.wait()  # without a deadline, which costs as much as all the rest here
+            return
         try:
             with anyio.fail_after(self._stall_s):
                 await self._news.wait()
@@ -200,30 +214,44 @@ class LiveSource:
             raise DeviceUnavailable(message) from None
 
     def _make_room(self) -> None:
-        """Drop the oldest of what waits until the rest fits."""
+        """Drop the oldest sound of what waits until the rest fits."""
         while (excess := self._n_waiting - self._capacity) > 0:
             oldest = self._chunks.popleft()
+            if not isinstance(oldest, int | np.ndarray):
+                self._front.append(oldest)
+                continue
             n_dropped = min(excess, _size(oldest))
             if _size(oldest) > n_dropped:
                 self._chunks.appendleft(_without_first(oldest, n_dropped))
             self._n_waiting -= n_dropped
-            self._n_dropped += n_dropped
+            self._drop(n_dropped)
             if not isinstance(oldest, int):
                 self._n_lost_total += n_dropped
 
+    def _drop(self, n_samples: int) -> None:
+        self._n_dropped += n_samples
+        last = self._front.pop() if self._front else 0
+        if isinstance(last, int):
+            self._front.append(last + n_samples)
+        else:
+            self._front.extend((last, n_samples))
+
     def _take(self) -> Sound | None:
-        """Return what comes next: the silence owed for a loss, the news of one, sound; None when nothing waits."""
+        """Return what comes next: silence owed for a loss, news of one, a control, sound; None when nothing waits."""
         if self._n_silent:
             n = min(SILENCE_STEP, self._n_silent)
             self._n_silent -= n
             self._n_given += n
             return silence(n)
-        if self._n_dropped:
-            n_dropped, self._n_dropped = self._n_dropped, 0
-            return self._told(n_dropped)
+        if self._front:
+            first = self._front.popleft()
+            self._n_dropped -= first if isinstance(first, int) else 0
+            return self._told(first) if isinstance(first, int) else first
         if not self._chunks:
             return None
         chunk = self._chunks.popleft()
+        if not isinstance(chunk, int | np.ndarray):
+            return chunk
         self._n_waiting -= _size(chunk)
         if isinstance(chunk, int):
             return self._told(chunk)

@@ -57,17 +57,21 @@ class VoiceTrack:
         speaking: whether that stretch is still open.
     """
 
-    def __init__(self, settings: StretchSettings) -> None:
+    def __init__(self, settings: StretchSettings, *, first_frame: int = 0) -> None:
+        self.adopt(settings)
+        self._run_begin: int | None = None
+        self._run_end = first_frame
+        self._voiced = 0
+        self.n_frames = first_frame
+        self.begin = first_frame
+        self.end = first_frame
+        self.speaking = False
+
+    def adopt(self, settings: StretchSettings) -> None:
+        """Go by other settings from the next frame on."""
         self._settings = settings
         self._need = settings.min_voice_ms // FRAME_MS
         self._gap = settings.gap_ms // FRAME_MS
-        self._run_begin: int | None = None
-        self._run_end = 0
-        self._voiced = 0
-        self.n_frames = 0
-        self.begin = 0
-        self.end = 0
-        self.speaking = False
 
     @property
     def undecided(self) -> bool:

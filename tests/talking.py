@@ -1,7 +1,7 @@
 """A listener and engines for tests of a session, moved on by hand: no clock, no sleeping.
 
-What is heard is a list of steps. A step is events of one block, or a function that is called between blocks; after each
-all tasks have gone on as far as they can.
+What is heard is a list of steps. A step is events of one block, a function that is called between blocks, or a command
+that a program put into the stream; after each all tasks have gone on as far as they can.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import anyio.lowlevel
 from agent.backends.emotion.scripted import ScriptedRecognizer, scripted_estimate
 from agent.backends.reply.scripted import ScriptedResponder
 from agent.backends.tts.scripted import ScriptedSpeech
+from agent.behaviour import SessionCommand
 from agent.conversation import Conversation
 from agent.errors import AgentError, TurnLogFailed
 from agent.loudspeaker import SilentSink
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from agent.events import EmotionEstimate, EmotionSource, SessionEvent, Turn
     from streaming.events import ListenerEvent
 
-Step: TypeAlias = "Sequence[ListenerEvent] | Callable[[], object]"
+Step: TypeAlias = "Sequence[ListenerEvent] | Callable[[], object] | SessionCommand"
 
 
 def heard(text: str, *, utterance: int = 1, at_s: float = 1.0, is_final: bool = False) -> Transcript:
@@ -223,6 +224,8 @@ class Scene:
                 made = step()
                 if isinstance(made, Coroutine):
                     await made
+            elif isinstance(step, SessionCommand):
+                yield Heard(now_s=self.now_s, level_db=-90.0, events=(), marks=(step,))
             else:
                 times = [getattr(event, "decided_s", getattr(event, "at_s", 0.0)) for event in step]
                 self.now_s = max([self.now_s + 0.02, *times])

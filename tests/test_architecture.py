@@ -22,20 +22,27 @@ IMPURE = (
     "sounddevice subprocess threading time torch transformers"
 )
 PURE_STREAMING = (
-    "acoustics baseline batching candidates ctc ctc_alignment ctc_beam describe endpoint ensemble errors events "
-    "hallucination languages lattice listener measures nbest pitch ports prosody remote/breaker remote/complaints "
-    "remote/retry remote/sse rhythm rover segmenter spectrum stability stretches wav"
+    "acoustics baseline batching candidates controls ctc ctc_alignment ctc_beam describe endings endpoint ensemble "
+    "errors events hallucination languages lattice listener manual measures nbest pitch ports prosody remote/breaker "
+    "remote/complaints remote/retry remote/sse rhythm rover segmenter spectrum speech stability standing stretches "
+    "turns wav"
 )
 PURE_AGENT = (
-    "affect bargein conversation correction distribution duplex elicitation/ambiguity elicitation/calibration "
-    "elicitation/choices elicitation/label_scores elicitation/stated_numbers elicitation/text_level "
-    "elicitation/token_level elicitation/values elicitation/voting errors events expression floor fusion/evidence "
-    "fusion/experts fusion/inertia fusion/signs given labels llm/drawing llm/grammar llm/json_automaton "
-    "llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping llm/template llm/token_mask llm/values memory "
-    "overlap phrases playback ports r3/answer r3/asr_relation r3/blocks r3/compose r3/condition r3/context "
-    "r3/disagreement r3/error_correction r3/shots r3/tasks r3/untrusted reply/hedging reply/written revision "
-    "safety/leaks sentences topics translation/compose translation/condition translation/languages "
-    "translation/written unfinished"
+    "affect bargein behaviour client/address client/hearing conversation correction distribution duplex "
+    "elicitation/ambiguity elicitation/calibration elicitation/choices elicitation/label_scores "
+    "elicitation/stated_numbers elicitation/text_level elicitation/token_level elicitation/values elicitation/voting "
+    "errors events expression floor fusion/evidence fusion/experts fusion/inertia fusion/signs given labels "
+    "llm/drawing llm/grammar llm/json_automaton llm/json_shape llm/labels llm/prefix llm/sampling llm/stopping "
+    "llm/template llm/token_mask llm/values memory overlap phrases playback ports r3/answer r3/asr_relation "
+    "r3/blocks r3/compose r3/condition r3/context r3/disagreement r3/error_correction r3/shots r3/tasks r3/untrusted "
+    "reply/hedging reply/program reply/tools reply/written revision safety/leaks sentences topics "
+    "translation/compose translation/condition translation/languages translation/written unfinished wire/answering "
+    "wire/arranging wire/asking wire/beta wire/buffer wire/codec wire/creating wire/detection wire/dialect "
+    "wire/doubt wire/expression wire/extension wire/faults wire/g711 wire/hearing wire/holding wire/hume wire/ids "
+    "wire/inbound wire/items wire/merging wire/message wire/rates wire/realtime wire/refusals wire/requests "
+    "wire/response wire/schema/attune wire/schema/client wire/schema/emotion wire/schema/examples wire/schema/export "
+    "wire/schema/items wire/schema/responses wire/schema/server wire/schema/session wire/schema/translations "
+    "wire/schema/values wire/settings wire/translation_settings wire/translations"
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.

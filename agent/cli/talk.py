@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
+import numpy as np
 import typer
 from rich.console import Console
 from rich.live import Live
 
 from streaming.audio import SAMPLE_RATE, Blocks, silence
 from streaming.errors import DeviceUnavailable
-from streaming.events import AudioDropped
 from streaming.files import AudioFile
 from streaming.microphone import input_devices, microphone
 from streaming.sources import Pace, from_file
@@ -228,7 +228,7 @@ async def _rechunked(source: AsyncIterator[Sound], *, chunk_ms: int) -> AsyncIte
     """Yield the same sound cut otherwise; 0 gives it in one piece."""
     blocks = Blocks(chunk_ms * SAMPLE_RATE // 1000 if chunk_ms else sys.maxsize)
     async for sound in source:
-        if isinstance(sound, AudioDropped):
+        if not isinstance(sound, np.ndarray):
             yield sound
             continue
         for block in blocks.feed(sound):

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 from prompts import load
 
+from ..behaviour import TYPED
+from ..llm.template import sanitised
 from ..llm.values import Message, Prompt
 from ..persona import read_persona
 from .mood import mood_of
 from .notes import MAX_LABEL, spoken_text
+from .program import Program, going_on, line_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prompts.loader import Rendered
 
+    from ..behaviour import Aside
     from ..events import EmotionEstimate, Turn
     from ..persona import Persona
 
@@ -29,24 +33,68 @@ CONFLICT_ABOVE = 0.3
 
 
 def reply_prompt(
-    text: str,
+    text: str | None,
     estimate: EmotionEstimate | None,
     turns: Sequence[Turn],
     *,
     persona: Persona | None = None,
     notes: str = "",
+    program: Program | None = None,
 ) -> Prompt:
     """Return the prompt for an answer to `text` after `turns`, oldest first.
 
-    Without a persona the shipped one answers; `notes` are those of `agent.reply.notes.notes_of`.
+    Args:
+        text: what is answered; None: nothing was said, the answer goes on from what is known.
+        estimate: of `text`.
+        turns: those in view.
+        persona: the shipped one answers without.
+        notes: those of `agent.reply.notes.notes_of`.
+        program: what a program wants and says.
     """
-    messages = [Message(role="system", text=instructions(persona))]
-    for turn in turns:
-        messages.append(_said(turn.text, turn.estimate))
-        if turn.reply:
-            messages.append(Message(role="assistant", text=turn.reply))
-    messages.append(_said(text, estimate, notes))
-    return Prompt(messages=tuple(messages))
+    program = program or Program()
+    chat = _Chat(instructions(persona) + told(program.behaviour))
+    for index, turn in enumerate(turns):
+        chat.know(program.before(index))
+        was_said = turn.text or turn.utterance < TYPED  # else an answer was asked for and nothing said
+        chat.say(_said(turn.text, turn.estimate) if was_said else chat.prompted())
+        chat.answer(turn.reply)
+    chat.know(program.last(len(turns)))
+    chat.say(_said(text, estimate, notes) if text is not None else chat.prompted() + notes)
+    return Prompt(messages=tuple(chat.messages))
+
+
+class _Chat:
+    """Messages as they come together; what a program lets the model know waits for the next of the user's."""
+
+    def __init__(self, system: str) -> None:
+        self.messages = [Message(role="system", text=system)]
+        self._lines: list[str] = []
+
+    def know(self, asides: Sequence[Aside]) -> None:
+        for aside in asides:
+            if aside.kind == "agent":
+                self._flush()
+                self.answer(sanitised(aside.text))
+            else:
+                self._lines.append(line_of(aside))
+
+    def prompted(self) -> str:
+        """Return what stands in place of the user's words where there are none: what is new, or that nothing is."""
+        lines, self._lines = self._lines, []
+        return "\n".join(lines) if lines else going_on()
+
+    def say(self, text: str) -> None:
+        self._lines.append(text)
+        self._flush()
+
+    def answer(self, text: str) -> None:
+        if text:
+            self.messages.append(Message(role="assistant", text=text))
+
+    def _flush(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self.messages.append(Message(role="user", text="\n".join(lines)))
 
 
 def instructions(persona: Persona | None = None) -> str:
@@ -91,9 +139,8 @@ def _corrected(estimate: EmotionEstimate) -> str:
     return "corrected by the person" if estimate.is_corrected else ""
 
 
-def _said(text: str, estimate: EmotionEstimate | None, notes: str = "") -> Message:
-    rendered = _rendered(expressed=expressed(estimate), text=spoken_text(text), notes=notes)
-    return Message(role="user", text=rendered.user)
+def _said(text: str, estimate: EmotionEstimate | None, notes: str = "") -> str:
+    return _rendered(expressed=expressed(estimate), text=spoken_text(text), notes=notes).user
 
 
 def _rendered(persona: Persona | None = None, *, expressed: str = "", text: str = "", notes: str = "") -> Rendered:

@@ -101,6 +101,12 @@ class TurnLog:
         await asyncio.wrap_future(self._writer.put_session(session_row(info)))
         return info.id
 
+    def announce(self, session: str, *, locale: str, consent: bool, emotion_source: EmotionSource) -> None:
+        """Hand a session over at once, before its first turn; what goes wrong shows with that turn."""
+        started = instant(self._clock())
+        info = SessionInfo(id=session, started=started, locale=locale, consent=consent, emotion_source=emotion_source)
+        self._writer.put_session(session_row(info))
+
     async def save(self, turn: Turn) -> TurnSaved:
         """Put a turn on disk and return its acknowledgement, only once it survives a power cut.
 

@@ -41,8 +41,10 @@ class PocketSphinxEngine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def warm(self) -> None:
-        """Start loading the model; returns at once."""
+        """Start loading the model if that is not done, or its process has died; returns at once."""
         with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._stop()
             self._running()
 
     def open(self) -> tuple[Channel, int | None]:

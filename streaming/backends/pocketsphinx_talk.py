@@ -59,6 +59,10 @@ class PendingTranscript:
                 raise
         return self._transcript
 
+    def done(self) -> bool:
+        """Whether `result` returns, or raises, at once. An answer whose worker has died is not there: it is mended."""
+        return self._transcript is not None or self._failure is not None or self._talk.has_answered(self)
+
     def cancel(self) -> None:
         """Say that nobody wants the answer any more. Idempotent."""
         if not self.is_cancelled:
@@ -124,6 +128,13 @@ class Talk:
             self._last_final = None
             if pending.answer is None:
                 self._send(pack_json(b"X", pending.request))
+
+    def has_answered(self, pending: PendingTranscript) -> bool:
+        """Look, without waiting, whether the answer has come."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            while pending.answer is None and self._receive(0.0):
+                pass
+        return pending.answer is not None
 
     def transcript(self, pending: PendingTranscript) -> Transcript:
         """Wait for the answer; once more on a new worker if this one dies."""
@@ -210,16 +221,20 @@ class Talk:
     def _wait_for(self, pending: PendingTranscript) -> None:
         give_up_at = time.monotonic() + self._settings.answer_within_s
         while pending.answer is None:
-            messages = self._connected.receive(max(0.0, give_up_at - time.monotonic()))
-            if messages is None:
+            if not self._receive(max(0.0, give_up_at - time.monotonic())):
                 raise TimeoutError("the worker is silent")
-            for kind, payload in messages:
-                if kind == b"H":
-                    continue
-                answer = load_json(payload)
-                asked = self._waiting.pop(answer["id"], None)
-                if asked is not None:
-                    asked.answer = answer
+
+    def _receive(self, timeout_s: float) -> bool:
+        """Take answers in; False when nothing came in time."""
+        messages = self._connected.receive(timeout_s)
+        for kind, payload in messages or ():
+            if kind == b"H":
+                continue
+            answer = load_json(payload)
+            asked = self._waiting.pop(answer["id"], None)
+            if asked is not None:
+                asked.answer = answer
+        return messages is not None
 
     def _partial(self, pending: PendingTranscript) -> Transcript:
         assert pending.answer is not None

@@ -36,6 +36,10 @@ class Answer:
 
     transcript: Transcript
 
+    def done(self) -> bool:
+        """It is."""
+        return True
+
     def result(self) -> Transcript:
         """Return the transcript."""
         return self.transcript

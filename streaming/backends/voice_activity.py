@@ -12,13 +12,11 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio import VAD_FRAME, Blocks, padded
+from ..audio import VAD_FRAME, Blocks, padded, to_pcm16
 from .silero import WINDOW, SileroWindows, WindowFrames, probability
 from .webrtc import WebrtcVotes
 
@@ -34,6 +32,9 @@ USUAL_DB = (-22.0, -12.0)
 MAX_GAIN_DB = 30.0
 MIN_GAIN_DB = -12.0
 DECAY_DB = 0.01  # per frame: 1 dB a second
+_N_LATEST = 4 * AROUND + WINDOW // VAD_FRAME + 8
+_FRAME_BYTES = 2 * VAD_FRAME
+_LATEST = (1 << _N_LATEST) - 1
 
 
 class Level:
@@ -45,14 +46,15 @@ class Level:
 
     def __init__(self) -> None:
         self._peak_db = USUAL_DB[0] - MAX_GAIN_DB
-        self.gain = np.float32(1.0)
+        self.gain = 1.0
 
     def hear(self, frame: Samples) -> bool:
         """Take the next frame into account; say whether it is loud enough to be anything."""
-        level_db = 10.0 * math.log10(float(np.dot(frame, frame)) / frame.size + 1e-12)
-        self._peak_db = max(level_db, self._peak_db - DECAY_DB, USUAL_DB[0] - MAX_GAIN_DB)
-        too_quiet_db, too_loud_db = USUAL_DB[0] - self._peak_db, USUAL_DB[1] - self._peak_db
-        self.gain = np.float32(10.0 ** ((max(0.0, too_quiet_db) + max(MIN_GAIN_DB, min(0.0, too_loud_db))) / 20.0))
+        level_db = 10.0 * math.log10(float(frame.dot(frame)) / frame.size + 1e-12)
+        self._peak_db = peak_db = max(level_db, self._peak_db - DECAY_DB, USUAL_DB[0] - MAX_GAIN_DB)
+        too_loud_db = min(0.0, USUAL_DB[1] - peak_db)
+        gain_db = USUAL_DB[0] - peak_db if peak_db < USUAL_DB[0] else max(MIN_GAIN_DB, too_loud_db)
+        self.gain = 10.0 ** (gain_db / 20.0)
         return level_db > FLOOR_DB
 
 
@@ -60,20 +62,23 @@ class Votes:
     """The latest votes of webrtcvad, by frame; pure."""
 
     def __init__(self) -> None:
-        self._latest: deque[bool] = deque(maxlen=4 * AROUND + WINDOW // VAD_FRAME + 8)
+        self._bits = 0  # the newest vote is the lowest bit
         self._n = 0
 
     def add(self, *, voice: bool) -> None:
         """Take the vote on the next frame."""
-        self._latest.append(voice)
+        self._bits = (self._bits << 1 | voice) & _LATEST
         self._n += 1
 
     def silent_share(self, index: int) -> float:
         """Return the share of the frames around frame `index`, as far as they are known, that are silent."""
-        oldest = self._n - len(self._latest)
-        first = max(index - AROUND - oldest, 0)
-        around = list(islice(self._latest, first, max(index + AROUND + 1 - oldest, first)))
-        return 1.0 - sum(around) / len(around) if around else 1.0
+        first = max(index - AROUND, self._n - _N_LATEST, 0)
+        last = min(index + AROUND, self._n - 1)
+        n = last - first + 1
+        if n <= 0:
+            return 1.0
+        around = (self._bits >> (self._n - 1 - last)) & ((1 << n) - 1)
+        return 1.0 - around.bit_count() / n
 
 
 class FusedActivity:
@@ -87,18 +92,15 @@ class FusedActivity:
     def feed(self, samples: Samples) -> list[float]:
         """Return the probability of speech of each frame that can now be judged."""
         self._n_samples += samples.size
-        frames: list[float] = []
-        for frame in self._blocks.feed(samples):
-            frames += self._frame(frame)
-        return frames
+        return self._hear(self._blocks.run(samples))
 
     def flush(self) -> list[float]:
         """Return the frames still owed, and start afresh."""
         n_owed = -(-self._n_samples // VAD_FRAME) - self._frames.n_frames
         rest = self._blocks.flush()
-        frames = self._frame(padded(rest, VAD_FRAME)) if rest.size else []
+        frames = self._hear(padded(rest, VAD_FRAME)) if rest.size else []
         while len(frames) < n_owed:
-            frames += self._window(padded(self._windows.flush(), WINDOW))
+            frames += self._window(padded(self._windows.flush(), WINDOW), self._level.gain)
         self.reset()
         return frames[:n_owed]
 
@@ -114,24 +116,38 @@ class FusedActivity:
         self._open_for = 0
         self._n_samples = 0
 
-    def _frame(self, frame: Samples) -> list[float]:
-        loud = self._level.hear(frame)
-        voice = self._webrtc.judge(frame * self._level.gain)
-        self._votes.add(voice=voice)
-        self._open_for = GATE_FRAMES if loud and voice else max(0, self._open_for - 1)
+    def _hear(self, sound: Samples) -> list[float]:
+        """Take whole frames: each step is done for all of them, as that costs hardly more than for one."""
+        rows = sound.reshape(-1, VAD_FRAME)
+        if not len(rows):
+            return []
+        gains: list[float] = []
+        loud: list[bool] = []
+        for row in rows:
+            loud.append(self._level.hear(row))
+            gains.append(self._level.gain)
+        pcm = to_pcm16((rows * np.array(gains, np.float32)[:, None]).reshape(-1))
+        n_held = self._windows.n_held
+        windows = self._windows.feed(sound)
+        # The frame, of these, with which each window is full: then it is judged, with what is known by then.
+        full_at = [((i + 1) * WINDOW - n_held - 1) // VAD_FRAME for i in range(len(windows))]
         frames: list[float] = []
-        for window in self._windows.feed(frame):
-            frames += self._window(window)
+        for i, gain in enumerate(gains):
+            voice = self._webrtc.judge_pcm(pcm[i * _FRAME_BYTES : (i + 1) * _FRAME_BYTES])
+            self._votes.add(voice=voice)
+            self._open_for = GATE_FRAMES if voice and loud[i] else max(0, self._open_for - 1)
+            while full_at and full_at[0] == i:
+                del full_at[0]
+                frames += self._window(windows.pop(0), gain)
         return frames
 
-    def _window(self, window: Samples) -> list[float]:
+    def _window(self, window: Samples, gain: float) -> list[float]:
         first = self._frames.n_frames
-        logits = self._frames.add(self._judge(window))
+        logits = self._frames.add(self._judge(window * np.float32(gain)))
         return [probability(logit - self._votes.silent_share(first + i)) for i, logit in enumerate(logits)]
 
     def _judge(self, window: Samples) -> float:
-        evened = window * self._level.gain
         if self._open_for > 0:
-            return self._network.judge(evened)
-        self._network.skip(evened)
+            return self._network.judge(window)
+        self._network.skip(window)
         return SILENT_LOGIT

@@ -35,7 +35,11 @@ class WebrtcVotes:
 
     def judge(self, frame: Samples) -> bool:
         """Say whether the next frame, exactly 10, 20 or 30 ms long, is speech."""
-        return bool(self._vad.is_speech(to_pcm16(frame), SAMPLE_RATE))
+        return self.judge_pcm(to_pcm16(frame))
+
+    def judge_pcm(self, frame: bytes) -> bool:
+        """The same of a frame as 16-bit little-endian PCM."""
+        return bool(self._vad.is_speech(frame, SAMPLE_RATE))
 
     def reset(self) -> None:
         """Forget the stream."""

@@ -175,9 +175,12 @@ class Talk:
         return self._revised(pending, nbest, language=found.language)
 
     def last_heard(self) -> tuple[Answer | None, Read | None, float]:
-        """Return what the next utterance may learn from: the final's answer, what it came to, and its length."""
+        """Return what the next utterance may learn from: the final's answer, what it came to, and its length.
+
+        Nothing from one that was called off: the utterance is void.
+        """
         final = self._final
-        if final is None or final.asked is None:
+        if final is None or final.asked is None or final.is_cancelled:
             return None, None, 0.0
         try:
             final.result()

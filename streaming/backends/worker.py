@@ -51,6 +51,10 @@ class PendingReply(Generic[T]):
             msg = f"the worker's answer cannot be read: {e}"
             raise EngineFailed(msg) from e
 
+    def done(self) -> bool:
+        """Whether `result` returns, or raises, at once."""
+        return self._future.done()
+
     def cancel(self) -> None:
         """Say that nobody wants the answer any more. Work that has begun runs to its end, unheard."""
         self._future.cancel()

@@ -16,10 +16,14 @@ from agent.events import (
     Metrics,
     ReplyDelta,
     ReplyDone,
+    ReplyRefused,
+    ReplyStarted,
     SessionEvent,
     StorageDegraded,
+    ToolCalled,
     TriggerWord,
     TurnSaved,
+    UtteranceDismissed,
     VoiceCue,
 )
 from agent.jsonl import to_line, to_record
@@ -31,6 +35,7 @@ from streaming.events import (
     Hypothesis,
     Prosody,
     RollingProsody,
+    SpeechDropped,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -139,6 +144,23 @@ GOLDEN: Mapping[type, tuple[SessionEvent, str]] = {
             '"reason": null, "method": "scripted"}'
         ),
     ),
+    SpeechDropped: (
+        SpeechDropped(utterance=2, at_s=1.25),
+        '{"type": "speech.dropped", "utterance": 2, "at_s": 1.25}',
+    ),
+    UtteranceDismissed: (UtteranceDismissed(utterance=2), '{"type": "utterance.dismissed", "utterance": 2}'),
+    ReplyStarted: (
+        ReplyStarted(utterance=2, at_s=1.5, request="r"),
+        '{"type": "reply.started", "utterance": 2, "at_s": 1.5, "request": "r", "speaks": true}',
+    ),
+    ReplyRefused: (
+        ReplyRefused(request="r", message="busy"),
+        '{"type": "reply.refused", "request": "r", "message": "busy"}',
+    ),
+    ToolCalled: (
+        ToolCalled(utterance=2, call="c", name="f", arguments="{}"),
+        '{"type": "tool.called", "utterance": 2, "call": "c", "name": "f", "arguments": "{}"}',
+    ),
     ReplyDelta: (
         ReplyDelta(utterance=2, text="Olé, go on. "),
         '{"type": "reply.delta", "utterance": 2, "text": "Olé, go on. "}',
@@ -190,6 +212,11 @@ def test_a_partial_tells_its_stable_part():
 def test_a_transcript_of_nothing_has_no_text_and_an_empty_list():
     record = to_record(replace(FINAL, nbest=(), n_stable=0))
     assert (record["text"], record["nbest"]) == ("", [])
+
+
+def test_what_cut_an_answer_short_is_told():
+    cut = ReplyDone(utterance=2, at_s=4.2, text="Olé", interrupted=True, ended_by="speech", played_s=0.5)
+    assert (to_record(cut)["ended_by"], to_record(cut)["played_s"]) == ("speech", 0.5)
 
 
 def test_an_estimate_that_abstains_is_unclear():

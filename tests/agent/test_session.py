@@ -145,7 +145,7 @@ async def test_an_utterance_is_estimated_answered_heard_and_saved_in_that_order(
     await table.session().run(stream(said("i am sad", utterance=1, start_s=0.5, end_s=1.5), until_s=10))
     order = [type(event).__name__ for event in table.told if not isinstance(event, ReplyDelta)]
     start = order.index("Utterance")
-    assert order[start:] == ["Utterance", "EmotionEstimate", "ReplyDone", "TurnSaved", "Metrics"]
+    assert order[start:] == ["Utterance", "ReplyStarted", "EmotionEstimate", "ReplyDone", "TurnSaved", "Metrics"]
     rolling, final = table.of(EmotionEstimate)
     assert isinstance(rolling, EmotionEstimate)
     assert isinstance(final, EmotionEstimate)

@@ -58,7 +58,7 @@ def evaluate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         ((), ("fit", "bench", "signature")),
         (("fit",), ("emotion",)),
         (("fit", "emotion"), ("--goemotions", "--emodb", "--meld", "--out", "Same data, same bytes")),
-        (("bench",), ("line", "prosody", "vad", "transcribe", "scheduler")),
+        (("bench",), ("line", "prosody", "hearing", "vad", "transcribe", "scheduler")),
         (("bench", "line"), ("--data", "flite")),
         (("bench", "prosody"), ("--data", "Praat")),
         (("bench", "vad"), ("--data", "hand labels")),
@@ -72,7 +72,7 @@ def test_help_says_what_a_command_does_and_takes(evaluate: Evaluate, command: tu
         assert words in ran.stdout
 
 
-@pytest.mark.parametrize("what", ["line", "prosody", "vad", "transcribe"])
+@pytest.mark.parametrize("what", ["line", "prosody", "hearing", "vad", "transcribe"])
 def test_a_bench_prints_the_table_of_what_it_measured(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ):
@@ -117,6 +117,7 @@ def test_fit_trains_into_the_folder_that_is_named(evaluate: Evaluate, monkeypatc
         ("bench", "vad", "--data", "nowhere"),
         ("bench", "transcribe", "--data", "nowhere"),
         ("bench", "prosody", "--data", "nowhere"),
+        ("bench", "hearing", "--data", "nowhere"),
         ("bench", "line", "--data", "nowhere"),
         ("fit", "emotion", "--goemotions", "nowhere", "--emodb", "nowhere", "--out", "o"),
     ],

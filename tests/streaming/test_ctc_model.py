@@ -32,7 +32,7 @@ def noise(n: int, *, seed: int = 0) -> Samples:
     return np.random.default_rng(seed).normal(scale=0.1, size=n).astype(np.float32)
 
 
-def loaded(path: Path) -> Any:  # noqa: ANN401 - transformers types it in half
+def loaded(path: Path) -> Any:
     auto = cast("Any", AutoModelForCTC)
     return auto.from_pretrained(str(path)).eval()
 

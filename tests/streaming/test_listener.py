@@ -14,10 +14,12 @@ from streaming.acoustics import AcousticsTracker
 from streaming.audio import SAMPLE_RATE
 from streaming.backends.scripted import Answer, ScriptedTranscriber, ScriptedUtterance
 from streaming.backends.scripted_activity import ScriptedActivity
+from streaming.controls import Clear, Commit, Mark, TurnDetection
 from streaming.errors import EngineFailed, Superseded
 from streaming.events import (
     EngineTrouble,
     RollingProsody,
+    SpeechDropped,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from streaming.controls import Control
     from streaming.events import ListenerEvent, Samples
 
 T = TypeVar("T")
@@ -390,6 +393,154 @@ def test_any_cutting_of_the_sound_gives_the_same_events(cuts: list[int]):
 def test_chunks_of_any_size_give_the_same_events(chunk: int):
     cuts = range(chunk, SOUND.size, chunk)
     assert [plain(e) for e in hear(line(WITH_PAUSE).listener, SOUND, cuts=cuts)] == WHOLE
+
+
+CONTROLS = (Commit(), Clear(), TurnDetection(is_manual=True), TurnDetection(), TurnDetection(eagerness="medium"))
+
+
+def hear_with(
+    listener: Listener, placed: Sequence[tuple[int, Control]], *, cuts: Sequence[int] = ()
+) -> list[ListenerEvent]:
+    """Hear SOUND with controls at samples of it, cut anywhere."""
+    events: list[ListenerEvent] = []
+    done = 0
+    for at, control in [*sorted(placed, key=lambda pair: pair[0]), (SOUND.size, Mark(value=None))]:
+        for cut in [*(cut for cut in cuts if done < cut < at), at]:
+            events += listener.feed(SOUND[done:cut])
+            done = cut
+        events += listener.control(control)
+    return events + listener.flush()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, SOUND.size), max_size=8).map(sorted),
+    placed=st.lists(st.tuples(st.integers(0, SOUND.size), st.sampled_from(CONTROLS)), max_size=4),
+)
+def test_any_cutting_of_the_sound_around_controls_gives_the_same_events(
+    cuts: list[int], placed: list[tuple[int, Control]]
+):
+    whole = [plain(e) for e in hear_with(line(WITH_PAUSE).listener, placed)]
+    assert [plain(e) for e in hear_with(line(WITH_PAUSE).listener, placed, cuts=cuts)] == whole
+
+
+def test_by_hand_the_committed_sound_is_an_utterance_with_its_words():
+    manual = [(0, TurnDetection(is_manual=True)), (2 * SAMPLE_RATE, Commit())]
+    events = hear_with(line(()).listener, manual)
+    first, second = of(Utterance, events)
+    assert (first.start_s, first.end_s, first.samples.size) == (0.0, 2.0, 2 * SAMPLE_RATE)
+    assert (first.transcript.text, second.transcript.text) == ("one two three four", "five six seven")
+    assert [event.reason for event in of(SpeechEnded, events)] == ["commit", "flush"]
+    assert not of(SpeechPaused, events)
+    assert first.prosody.jitter == Quality().jitter
+    assert [t.is_final for t in of(Transcript, events) if t.utterance == 1].count(False) > 2
+
+
+def test_committed_sound_without_words_ends_with_an_empty_final():
+    manual = [(0, TurnDetection(is_manual=True)), (SAMPLE_RATE, Commit())]
+    told = [e for e in hear_with(line((), script=("", "hello")).listener, manual) if not isinstance(e, RollingProsody)]
+    started, ended, final = told[:3]
+    assert isinstance(started, SpeechStarted)
+    assert isinstance(ended, SpeechEnded)
+    assert isinstance(final, Transcript)
+    assert (final.is_final, final.nbest) == (True, ())
+
+
+def test_clear_calls_off_all_that_is_under_way_and_says_nothing_more_of_it():
+    heard = line(((0.5, 1.6),))
+    listener = heard.listener
+    before = listener.feed(SOUND[: 2 * SAMPLE_RATE - 3_200])
+    assert len(of(SpeechPaused, before)) == 1
+    assert listener.control(Clear()) == [SpeechDropped(utterance=1, at_s=1.8)]
+    assert all(each.is_cancelled for each in heard.analyst.asked)
+    assert listener.feed(SOUND[2 * SAMPLE_RATE :]) + listener.flush() == []
+
+
+def test_after_a_clear_the_baselines_have_learnt_nothing():
+    listener = line(TWO).listener
+    events = hear_with(listener, [(round(1.58 * SAMPLE_RATE), Clear())])
+    (utterance,) = of(Utterance, events)
+    assert utterance.prosody.acoustics is not None
+    assert utterance.prosody.acoustics.n_speaker == 0
+
+
+def test_eagerness_waits_for_the_rest_of_an_unfinished_sentence():
+    def decided(script: str, *controls: Control) -> float:
+        events = hear_with(line(((0.5, 1.6),), script=(script,)).listener, [(0, control) for control in controls])
+        (ended,) = of(SpeechEnded, events)
+        (utterance,) = of(Utterance, events)
+        assert utterance.transcript.text == script
+        return round(ended.decided_s - ended.end_s, 2)
+
+    usual = decided("it was good")
+    assert decided("it was good and") == usual
+    assert decided("it was good", TurnDetection(eagerness="high")) == usual
+    assert decided("it was good and", TurnDetection(eagerness="high")) == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_sentence_that_goes_on_after_a_long_pause_is_one_utterance():
+    script = ScriptedUtterance.plain("it was good and")
+    spans = ((0.5, 1.3), (2.6, 3.4))
+    listener = line(spans, script=(script,)).listener
+    events = hear_with(listener, [(0, TurnDetection(eagerness="medium"))])
+    (utterance,) = of(Utterance, events)
+    assert utterance.end_s == pytest.approx(3.4)
+    assert len(of(SpeechResumed, events)) == 1
+    assert len(of(Utterance, hear(line(spans, script=(script,)).listener, SOUND))) == 2
+
+
+def test_a_final_that_fails_is_told_once_though_it_was_asked_for_its_words():
+    transcriber = FailingTranscriber(["a and", "c d"], fails="final")
+    events = hear_with(line(transcriber=transcriber).listener, [(0, TurnDetection(eagerness="low"))])
+    (trouble,) = of(EngineTrouble, events)
+    assert trouble.utterance == 1
+    assert [u.utterance for u in of(Utterance, events)] == [2]
+
+
+def test_a_mark_is_nothing_to_the_listener():
+    assert line().listener.control(Mark(value="x")) == []
+
+
+def test_the_listener_says_when_it_may_have_to_wait():
+    class Unhurried(ScriptedTranscriber):
+        def finish(self) -> Answer:
+            answer = super().finish()
+            return Slow(answer=answer, looks=2)  # pyright: ignore[reportReturnType] - an answer in everything used
+
+    listener = line(((0.5, 1.6),), transcriber=Unhurried(["a b"])).listener
+    assert not listener.may_wait
+    waits: list[bool] = []
+    for block in np.split(SOUND, SOUND.size // 320):
+        listener.feed(block)
+        waits.append(listener.may_wait)
+    # Measured all at once and, at the pause, called to wait for the analyst, which cannot say whether it is done.
+    assert waits.index(True) * 0.02 == pytest.approx(1.8, abs=0.11)
+    assert not waits[-1]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_partial_that_is_not_there_is_something_to_wait_for_only_in_replay(*, waits: bool):
+    class Lagging(SlowTranscriber):
+        @property
+        def partial_lag_s(self) -> float:
+            return 0.1
+
+    slow = Lagging(("one two",), looks=1000)
+    listener = line(transcriber=slow, settings=ListenerSettings(waits_for_partials=waits)).listener
+    listener.feed(SOUND[: round(0.6 * SAMPLE_RATE)])
+    assert not listener.may_wait
+    waited: list[bool] = []
+    for block in np.split(SOUND[: round(0.4 * SAMPLE_RATE)], 20):
+        listener.feed(block)
+        waited.append(listener.may_wait)
+    assert slow.partials
+    assert any(waited) == waits
+
+
+def test_very_long_speech_may_be_cut_and_waited_for_at_any_block():
+    listener = line(((0.0, 60.0),), analyst=ScriptedAnalyst()).listener
+    seconds = [bool(listener.feed(SOUND[:SAMPLE_RATE])) and listener.may_wait for _ in range(22)]
+    assert seconds.index(True) == 19
 
 
 WHOLE = [plain(event) for event in hear(line(WITH_PAUSE).listener, SOUND)]

@@ -28,7 +28,7 @@ class PortAudioError(Exception):
 class Stream:
     """An input stream that a test speaks into."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - PortAudio's own types
+    def __init__(self, **options: Any) -> None:
         self.options = options
         self.running = self.closed = False
         self.starts = True
@@ -72,7 +72,7 @@ class FakePortAudio(ModuleType):
         self.default = SimpleNamespace(device=[devices - 1, devices])
         self.streams: list[Stream] = []
 
-    def query_devices(self, device: object = None, kind: str | None = None) -> Any:  # noqa: ANN401 - a list or a dict
+    def query_devices(self, device: object = None, kind: str | None = None) -> Any:
         if kind is None:
             return self.devices
         if len(self.devices) == 1:
@@ -83,7 +83,7 @@ class FakePortAudio(ModuleType):
         if samplerate not in self.rates:
             raise PortAudioError("Invalid sample rate")
 
-    def InputStream(self, **options: Any) -> Stream:  # noqa: ANN401, N802 - sounddevice's name and types
+    def InputStream(self, **options: Any) -> Stream:  # noqa: N802 - sounddevice's name and types
         stream = Stream(**options)
         stream.starts = self.starts
         self.streams.append(stream)

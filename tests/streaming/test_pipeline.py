@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from streaming.audio import FRAME, SAMPLE_RATE, silence
-from streaming.backends.scripted import ScriptedTranscriber
+from streaming.backends.scripted import Answer, ScriptedTranscriber
 from streaming.backends.scripted_activity import ScriptedActivity
+from streaming.controls import Clear, Commit, Mark, TurnDetection
 from streaming.errors import AudioUnreadable, EngineFailed
-from streaming.events import AudioDropped, SpeechEnded, SpeechStarted, Transcript, Utterance
+from streaming.events import AudioDropped, RollingProsody, SpeechEnded, SpeechStarted, Transcript, Utterance
 from streaming.listener import Listener, Stages
-from streaming.pipeline import SILENT_DB, Heard, level_db, listen
+from streaming.pipeline import AT_ONCE, SILENT_DB, Heard, level_db, listen
 from streaming.prosody import ProsodyTracker
 from streaming.segmenter import Segmenter
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from streaming.events import ListenerEvent, Samples
     from streaming.ports import Transcriber
+    from streaming.sources import Sound
 
 pytestmark = pytest.mark.anyio
 LOUD = np.full(3 * SAMPLE_RATE, 0.5, np.float32)
@@ -39,12 +41,12 @@ def listener(*, spans: Sequence[tuple[float, float]] = (), transcriber: Transcri
     return Listener(stages)
 
 
-async def stream(*chunks: Samples | AudioDropped) -> AsyncIterator[Samples | AudioDropped]:
+async def stream(*chunks: Sound) -> AsyncIterator[Sound]:
     for chunk in chunks:
         yield chunk
 
 
-async def heard_of(*chunks: Samples | AudioDropped, spans: Sequence[tuple[float, float]] = ()) -> list[Heard]:
+async def heard_of(*chunks: Sound, spans: Sequence[tuple[float, float]] = ()) -> list[Heard]:
     return [block async for block in listen(stream(*chunks), listener(spans=spans))]
 
 
@@ -126,6 +128,99 @@ async def test_a_live_source_far_ahead_makes_the_listener_hurry():
         pass
     assert hurried.n_partials_skipped > 0
     assert calm.n_partials_skipped == 0
+
+
+async def test_a_mark_comes_after_the_block_before_it_and_before_the_one_after():
+    heard = await heard_of(LOUD[: 2 * FRAME + 100], Mark(value="a"), Mark(value="b"), LOUD[: 2 * FRAME])
+    assert [(h.now_s, h.marks, h.level_db == SILENT_DB) for h in heard] == [
+        (0.02, (), False),
+        (0.04, (), False),
+        (0.04, ("a",), True),
+        (0.04, ("b",), True),
+        (0.06, (), False),
+        (0.08, (), False),
+        (0.08625, (), False),
+    ]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_controls_act_in_their_place_and_only_what_they_lead_to_is_handed_on(*, inline: bool):
+    source = (TurnDetection(is_manual=True), LOUD[:16_000], Clear(), LOUD[:16_000], Commit(), Commit(), LOUD[:160])
+    heard = [block async for block in listen(stream(*source), listener(), inline=inline)]
+    told = [(h.now_s, type(e).__name__) for h in heard for e in h.events if not isinstance(e, RollingProsody)]
+    assert [each for each in told if each[1] != "Transcript"] == [
+        (0.02, "SpeechStarted"),
+        (1.0, "SpeechDropped"),
+        (1.02, "SpeechStarted"),
+        (2.0, "SpeechEnded"),
+        (2.0, "Utterance"),
+    ]
+    assert len(heard) == 50 + 1 + 50 + 1 + 1
+
+
+@pytest.mark.parametrize("chunk", [100, 1600, 7_000, LOUD.size])
+async def test_in_one_go_or_one_by_one_in_a_thread_or_not_the_blocks_lead_to_the_same(chunk: int):
+    def story(heard: Sequence[Heard]) -> list[tuple[float, float, list[str]]]:
+        return [(h.now_s, h.level_db, [repr(type(e)) for e in h.events]) for h in heard]
+
+    chunks = np.split(LOUD, range(chunk, LOUD.size, chunk))
+    spans = [(0.3, 1.0), (1.2, 1.9)]
+    one_by_one = [h async for h in listen(stream(*chunks), listener(spans=spans), gate=lambda block: block)]
+    in_one_go = [h async for h in listen(stream(*chunks), listener(spans=spans))]
+    inline = [h async for h in listen(stream(*chunks), listener(spans=spans), inline=True)]
+    assert story(one_by_one) == story(in_one_go) == story(inline)
+    assert any(h.events for h in inline)
+
+
+async def test_a_long_chunk_is_handed_on_in_parts():
+    fed: list[int] = []
+
+    class Counting(Listener):
+        def feed(self, samples: Samples, *, hurried: bool = False) -> list[ListenerEvent]:
+            fed.append(samples.size)
+            return super().feed(samples, hurried=hurried)
+
+    segmenter = Segmenter(ScriptedActivity(()))
+    line = Counting(Stages(segmenter=segmenter, transcriber=ScriptedTranscriber(["hello"]), prosody=ProsodyTracker()))
+    n_fed = [len(fed) async for _ in listen(stream(LOUD), line)]
+    assert n_fed[0] == AT_ONCE
+    assert n_fed == sorted(n_fed)
+
+
+async def test_inline_only_what_may_wait_goes_to_a_thread():
+    here = threading.get_ident()
+    threads: dict[str, set[bool]] = {"silence": set(), "final": set()}
+
+    class Watching(Listener):
+        def feed(self, samples: Samples, *, hurried: bool = False) -> list[ListenerEvent]:
+            threads["final" if self.may_wait else "silence"].add(threading.get_ident() == here)
+            return super().feed(samples, hurried=hurried)
+
+    class Unhurried(ScriptedTranscriber):
+        def finish(self) -> Opaque:  # pyright: ignore[reportIncompatibleMethodOverride] - any pending answer will do
+            return Opaque(super().finish())
+
+    stages = Stages(
+        segmenter=Segmenter(ScriptedActivity([(0.5, 1.5)])),
+        transcriber=Unhurried(["hello there"]),
+        prosody=ProsodyTracker(),
+    )
+    heard = [h async for h in listen(stream(*np.split(LOUD, 30)), Watching(stages), inline=True)]
+    assert any(isinstance(e, Utterance) for h in heard for e in h.events)
+    assert threads == {"silence": {True}, "final": {False}}
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An answer that cannot say whether it is there."""
+
+    answer: Answer
+
+    def result(self) -> Transcript:
+        return self.answer.result()
+
+    def cancel(self) -> None:
+        pass
 
 
 async def test_an_error_of_the_source_reaches_the_caller():

@@ -173,6 +173,36 @@ def test_same_sound_gives_the_same_session_whoever_else_is_heard(
         session.close()
 
 
+def test_an_answer_can_be_looked_for_without_waiting(
+    transcriber: PocketSphinxTranscriber, sounds: dict[str, Samples], undisturbed: Transcript
+):
+    transcriber.start(1, 0.0)
+    hear(transcriber, sounds[SENTENCES[1]])
+    partial, final = transcriber.partial(), transcriber.finish()
+    looks = [final.done()]
+    answer = final.result()
+    assert answer.nbest == undisturbed.nbest
+    assert (looks, final.done()) == ([False], True)
+    assert partial.done(), "it came before, on the same way"
+    assert partial.result().text
+
+
+def test_an_answer_whose_worker_has_died_is_not_there_until_it_was_asked_for_again(sounds: dict[str, Samples]):
+    engine = PocketSphinxEngine()
+    transcriber = PocketSphinxTranscriber(engine=engine)
+    transcriber.start(1, 0.0)
+    hear(transcriber, sounds[SENTENCES[1]])
+    partial = transcriber.partial()
+    assert engine.pid is not None
+    os.killpg(engine.pid, signal.SIGKILL)
+    assert partial.done() in {False, True}  # it may have come just before
+    final = transcriber.finish()
+    assert final.result().text
+    assert final.done()
+    transcriber.close()
+    engine.close()
+
+
 def test_worker_killed_in_mid_utterance_costs_nothing(sounds: dict[str, Samples], undisturbed: Transcript):
     sound = sounds[SENTENCES[1]]
     engine = PocketSphinxEngine()

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import anyio
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from streaming.controls import Commit, Mark, TurnDetection
 from streaming.errors import AudioUnreadable, DeviceUnavailable
 from streaming.events import AudioDropped
 from streaming.sources import LiveSource, Pace, from_chunks, from_file
@@ -42,7 +45,7 @@ async def sound_of(source: AsyncIterator[Sound]) -> tuple[np.ndarray, list[Audio
     async for item in source:
         if isinstance(item, AudioDropped):
             dropped.append(item)
-        else:
+        elif isinstance(item, np.ndarray):
             parts.append(item)
     return np.concatenate([np.zeros(0, dtype=np.float32), *parts]), dropped
 
@@ -106,21 +109,21 @@ async def test_a_file_that_cannot_be_heard_says_so(tmp_path: Path):
         await sound_of(from_file(tmp_path / "missing.wav"))
 
 
-async def given(chunks: Iterable[np.ndarray]) -> AsyncIterator[np.ndarray]:
+async def chunks_of(chunks: Iterable[np.ndarray]) -> AsyncIterator[np.ndarray]:
     for chunk in chunks:
         await anyio.lowlevel.checkpoint()
         yield chunk
 
 
 async def test_anybodys_chunks_are_resampled_and_none_is_lost():
-    sound, dropped = await sound_of(from_chunks(given([ones(0.1)] * 30), source_hz=8_000))
+    sound, dropped = await sound_of(from_chunks(chunks_of([ones(0.1)] * 30), source_hz=8_000))
     assert sound.size == 2 * 30 * 1_600
     assert not dropped
 
 
 async def test_chunks_that_are_not_finite_are_refused():
     with pytest.raises(AudioUnreadable, match="not finite"):
-        await sound_of(from_chunks(given([ones(0.1), ones(0.1, np.nan)])))
+        await sound_of(from_chunks(chunks_of([ones(0.1), ones(0.1, np.nan)])))
 
 
 async def test_live_sound_comes_in_order_and_ends():
@@ -209,13 +212,58 @@ async def test_what_a_listener_has_not_taken_counts_against_the_capacity():
     assert source.waiting_s == pytest.approx(1.98)  # the silence in place of what was dropped waits as well
 
 
+async def test_controls_come_in_their_place_among_the_sound():
+    source = LiveSource()
+    source.push_control(TurnDetection(is_manual=True))
+    source.push(ones(0.1))
+    source.push_control(Commit())
+    source.push_control(Mark(value="x"))
+    source.push(ones(0.2))
+    source.close()
+    items = [item if not isinstance(item, np.ndarray) else item.size async for item in source]
+    assert items == [TurnDetection(is_manual=True), 1_600, Commit(), Mark(value="x"), 3_200]
+
+
+@settings(max_examples=60, deadline=None)
+@given(pieces=st.lists(st.one_of(st.integers(0, 900), st.sampled_from("cl")), max_size=25))
+async def test_when_the_oldest_sound_must_go_controls_stay_at_their_time(pieces: list[int | str]):
+    source = LiveSource(capacity_s=1_000 / SECOND)
+    at, n_pushed = dict[int, int](), 0
+    for i, piece in enumerate(pieces):
+        if piece == "c":
+            source.push_control(Mark(value=i))
+            at[i] = n_pushed
+        elif piece == "l":
+            source.lose(50)
+            n_pushed += 50
+        elif isinstance(piece, int):
+            source.push(np.full(piece, 0.5, np.float32))
+            n_pushed += piece
+    source.close()
+    found, n_heard, n_lost = dict[int, int](), 0, 0
+    async for item in source:
+        if isinstance(item, np.ndarray):
+            n_heard += item.size
+        elif isinstance(item, AudioDropped):
+            n_lost += round(item.seconds * SECOND)
+            assert round(item.at_s * SECOND) == n_heard
+        else:
+            assert isinstance(item, Mark)
+            assert isinstance(item.value, int)
+            found[item.value] = n_heard
+    assert (found, n_heard) == (at, n_pushed)
+    assert list(found) == sorted(found)
+    assert n_lost == round(source.dropped_s * SECOND)
+    assert source.waiting_s == 0.0
+
+
 async def test_louder_than_full_scale_is_clipped():
     source = LiveSource()
     source.push(ones(0.1, 1e30))
     source.push(ones(0.1, -2.0))
     source.close()
     live, _ = await sound_of(aiter(source))
-    chunks, _ = await sound_of(from_chunks(given([ones(0.1, 1e30)])))
+    chunks, _ = await sound_of(from_chunks(chunks_of([ones(0.1, 1e30)])))
     assert live[::1_600].tolist() == [1.0, -1.0]
     assert chunks[::1_600].tolist() == [1.0]
 
@@ -229,7 +277,7 @@ async def test_an_hour_that_was_lost_costs_no_memory_and_is_counted_once():
     source.close()
     n_samples = 0
     async for item in source:
-        n_samples += 0 if isinstance(item, AudioDropped) else item.size
+        n_samples += item.size if isinstance(item, np.ndarray) else 0
     assert n_samples == 3_601 * SECOND
 
 

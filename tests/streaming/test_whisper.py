@@ -151,6 +151,20 @@ def test_the_language_is_detected_provisionally_and_then_stays(polyglot: Whisper
     assert all(transcript.language for transcript in [*first, *found])
 
 
+def test_nothing_is_learnt_from_an_utterance_that_was_called_off(polyglot: WhisperEngine, sounds: list[Samples]):
+    transcriber = WhisperTranscriber(polyglot)
+    for is_void in (True, False):
+        transcriber.start(1, 0.0)
+        transcriber.accept(np.concatenate(sounds))
+        final = transcriber.finish()
+        assert final.result().nbest
+        if is_void:
+            final.cancel()
+        transcriber.start(2, 10.0)
+        assert (transcriber.language is None) == is_void
+    transcriber.close()
+
+
 def test_different_languages_in_one_batch_are_decoded_each_in_its_own(polyglot: WhisperEngine, sounds: list[Samples]):
     def in_language(code: str) -> Transcript:
         return said(WhisperTranscriber(polyglot, language=code), sounds[0])[-1]

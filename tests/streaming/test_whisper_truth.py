@@ -70,7 +70,7 @@ def forced(path: Path, question: Question, tokens: tuple[int, ...], *, text_only
 
 
 @lru_cache(maxsize=1)
-def source(path: Path) -> Any:  # noqa: ANN401 - transformers' types are half unknown
+def source(path: Path) -> Any:
     from transformers import WhisperForConditionalGeneration  # noqa: PLC0415 - only where the truth is asked
 
     return WhisperForConditionalGeneration.from_pretrained(path.parent / "source", local_files_only=True)

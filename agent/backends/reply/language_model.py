@@ -17,17 +17,21 @@ from ...memory import MemorySettings, recall
 from ...persona import read_persona
 from ...reply.hedging import FEELINGS, is_unsure
 from ...reply.notes import notes_of
+from ...reply.program import program_of
 from ...reply.prompt import instructions, reply_prompt
+from ...reply.tools import options_of
 from ...reply.written import Writing, Written
 from ...safety import vet
 from ...safety.leaks import Instructions, declined
 from ...topics import words_of
+from .tool_calls import Caller, call_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from streaming.events import Utterance
 
+    from ...behaviour import ToolCall
     from ...conversation import Conversation
     from ...events import EmotionEstimate, Turn
     from ...labels import Affect
@@ -99,7 +103,8 @@ class LanguageModelResponder:
         """
         del utterance  # what it expresses stands before its words, and is not known before its end
         turns = conversation.recent(self._settings.window)
-        prompt = reply_prompt("", None, turns, persona=self._persona)
+        program = program_of(conversation, n_shown=len(turns))
+        prompt = reply_prompt("", None, turns, persona=self._persona, program=program)
         await self._model.prefill(prompt, conversation=conversation.session)
 
     async def respond(
@@ -119,12 +124,37 @@ class LanguageModelResponder:
                     async for sentence in sentences:
                         yield sentence
             except ContextOverflow:
-                # Told before a word is written. Half of the past leaves at once: one by one would cost a call each.
+                # Told before a word is written.
                 if not turns:
                     raise
-                turns = turns[(len(turns) + 1) // 2 :]
+                turns = _fewer(turns)
             else:
                 return
+
+    async def choose(
+        self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation
+    ) -> tuple[ToolCall, ...]:
+        """Return the function the model asks for, if any (`agent.ports.ToolCalling`): one at a time.
+
+        Raises:
+            EngineFailed: the model cannot tell, or wrote no arguments.
+        """
+        options = options_of(conversation.behaviour)
+        if not options.tools:
+            return ()
+        caller = Caller(self._model, conversation=conversation.session, max_tokens=conversation.behaviour.max_tokens)
+        name = call_name(utterance, conversation)
+        turns = conversation.recent(self._settings.window)
+        while True:
+            program = program_of(conversation, n_shown=len(turns))
+            text = utterance.transcript.text or None
+            prompt = reply_prompt(text, estimate, turns, persona=self._persona, program=program)
+            try:
+                return await caller.choose(prompt, options, name=name)
+            except ContextOverflow:
+                if not turns:
+                    raise
+                turns = _fewer(turns)
 
     def _prompt(
         self,
@@ -136,6 +166,7 @@ class LanguageModelResponder:
         settings = self._settings
         out_of_view = conversation.turns[: len(conversation.turns) - len(turns)]
         text = utterance.transcript.text
+        program = program_of(conversation, n_shown=len(turns))
         recalled = recall(
             text,
             estimate,
@@ -150,7 +181,7 @@ class LanguageModelResponder:
             recalled=recalled,
             session=conversation.session,
         )
-        return reply_prompt(text, estimate, turns, persona=self._persona, notes=notes)
+        return reply_prompt(text or None, estimate, turns, persona=self._persona, notes=notes, program=program)
 
     def _writing(self, utterance: Utterance, estimate: EmotionEstimate | None, conversation: Conversation) -> Writing:
         return Writing(
@@ -195,10 +226,16 @@ class LanguageModelResponder:
 
     def _decoding(self, conversation: Conversation) -> Decoding:
         settings = self._settings
+        wanted = conversation.behaviour.max_tokens
         return Decoding(
-            max_tokens=settings.max_tokens,
+            max_tokens=settings.max_tokens if wanted is None else max(1, min(wanted, settings.max_tokens)),
             temperature=settings.temperature,
             top_p=settings.top_p,
             # The same conversation gets the same answers, live and replayed.
             seed=conversation.n_left + len(conversation.turns),
         )
+
+
+def _fewer(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the later half of the turns: what leaves one by one would cost a call each."""
+    return turns[(len(turns) + 1) // 2 :]

@@ -1,0 +1,72 @@
+"""What is known of a conversation: the window of turns that engines see, and the log behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .answer import turn_of
+from .behaviour import Aside
+from .keeping import Keeping, Keeps
+from .revision import revised, stands, turn_with
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from .answer import Answer
+    from .behaviour import Forget
+    from .conversation import Conversation
+    from .events import EmotionEstimate, SessionEvent, Turn
+    from .playback import SpokenReply
+
+_N_TRUNCATABLE = 8
+"""Answers whose sound is remembered, so that a program may still say how much of it was heard."""
+
+
+class Record:
+    """Keeps the turns of one session, and revises them; `conversation` is what engines are shown."""
+
+    def __init__(
+        self, conversation: Conversation, *, log: Keeps | None, tell: Callable[[SessionEvent], Awaitable[None]]
+    ) -> None:
+        self.conversation = conversation
+        self.keeping = Keeping(log, tell=tell)
+        self._spoken: dict[int, SpokenReply] = {}
+
+    async def keep(self, answer: Answer, *, reply: str, interrupted: bool, tasks: TaskGroup | None) -> None:
+        """Put the turn of an answer into the window and hand it to the log, by a task or, without, before returning."""
+        turn = self.turn_of(answer, reply=reply, interrupted=interrupted)
+        self.conversation = self.conversation.with_turn(turn)
+        self._spoken[turn.utterance] = answer.spoken
+        while len(self._spoken) > _N_TRUNCATABLE:
+            del self._spoken[next(iter(self._spoken))]
+        await self.keeping.keep(turn, tasks=tasks)
+
+    def turn_of(self, answer: Answer, *, reply: str = "", interrupted: bool = False) -> Turn:
+        """Return the turn of an answer as it is so far."""
+        return turn_of(answer, session=self.conversation.session, reply=reply, interrupted=interrupted)
+
+    def truncate(self, utterance: int, *, n_played: int) -> None:
+        """The user heard only so many samples of an answer, which was kept already: that is what they know of it."""
+        turn, spoken = turn_with(self.conversation, utterance), self._spoken.get(utterance)
+        if turn is None or spoken is None:
+            return
+        heard = spoken.heard(n_played).strip()
+        if len(heard) < len(turn.reply):
+            self.conversation = self.conversation.with_reply(utterance, heard)
+
+    def learn(self, what: Aside | Forget) -> None:
+        """Take what a program lets engines know besides, or what they are to forget."""
+        if isinstance(what, Aside):
+            self.conversation = self.conversation.with_aside(what)
+        else:
+            self.conversation = self.conversation.without(key=what.key, utterance=what.utterance)
+
+    def revise(self, answer: Answer, estimate: EmotionEstimate) -> bool:
+        """Put an estimate where its utterance is by now, the answer or the turn; returns whether it stands there."""
+        turn = turn_with(self.conversation, answer.utterance.utterance)
+        if turn is not None and not stands(estimate, over=turn.estimate):
+            return False
+        self.conversation = revised(self.conversation, estimate)
+        return answer.revise(estimate)
