@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from . import annotate, doctor, history, listen, models, prompts, setup, talk
+from . import annotate, client, doctor, history, listen, models, prompts, serve, setup, talk
 from .boundary import run_command
 
 app = typer.Typer(
     name="attune",
-    help="A voice agent that hears how you feel. Start with `attune talk`, or `attune demo` without a microphone. "
-    "For stronger engines: `attune setup`.",
+    help="A voice agent that hears how you feel. `attune start` opens a page to talk to, `attune talk` talks right "
+    "here, `attune demo` shows it without a microphone. For programs: `attune serve`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("start")(talk.start)
+app.command("start")(serve.start)
+app.command("serve")(serve.serve)
 app.command("talk")(talk.talk)
+app.command("client")(client.client)
 app.command("demo")(talk.demo)
 app.command("segment")(listen.segment)
 app.command("transcribe")(listen.transcribe)

@@ -1,4 +1,4 @@
-"""`attune talk`, `attune demo` and `attune start`: one conversation, by microphone or from files."""
+"""`attune talk` and `attune demo`: one conversation, by microphone or from files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.live import Live
 
 from streaming.audio import SAMPLE_RATE, Blocks, silence
-from streaming.errors import DeviceUnavailable
 from streaming.files import AudioFile
-from streaming.microphone import input_devices, microphone
+from streaming.microphone import microphone
 from streaming.sources import Pace, from_file
 
 from ..assembly import Audience, Talk, converse, session_of_files
 from ..config import load_config, with_options
 from ..events import EmotionEstimate
+from ..hosting import NOTICE
 from ..jsonl import to_line
 from ..profiles import PORTS
 from .engines import Fallback, ProfileName, chosen, loaded, note
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..events import SessionEvent
 
-NOTICE = "Attune is a program. It reads what your words and voice express, which may not be what you feel."
 GAP_S = 1.0
 """Silence between two files: long enough for the first one's last utterance to end."""
 
@@ -66,23 +65,6 @@ class Screen:
     line: str
     as_json: bool = False
     calls: Calls | None = None
-
-
-def start(profile: ProfileName = None, fallback: Fallback = False) -> None:
-    """Talk by microphone where there is one; else play the recorded demo through the same loop.
-
-    Uses the profile of your settings, else the best one of which all is here; `attune setup` gets a better one.
-    """
-    try:
-        devices = input_devices()
-    except DeviceUnavailable as trouble:
-        typer.echo(f"{trouble}", err=True)
-        devices = []
-    if devices:
-        talk(profile=profile, fallback=fallback)
-    else:
-        typer.echo("no microphone here: playing a recorded conversation through the live loop instead", err=True)
-        demo(profile=profile, fallback=fallback)
 
 
 def talk(

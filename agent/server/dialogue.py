@@ -11,10 +11,9 @@ import numpy as np
 
 from streaming.audio import SAMPLE_RATE
 from streaming.controls import Clear, Commit, Mark, TurnDetection
-from streaming.errors import StreamingError
 from streaming.sources import LiveSource
 
-from ..errors import AgentError
+from ..events import ReplyDone
 from ..hosting import NOTICE, Consent, Guest
 from ..wire.realtime import RealtimeDialect
 from ..wire.settings import SessionInfo
@@ -46,9 +45,16 @@ BACKLOG_S = 30.0
 class HostedDialogues:
     """Makes dialogues (`agent.server.ports.Dialogues`) over one host."""
 
-    def __init__(self, host: Host, *, has_history: bool = False) -> None:
-        """Take a host; with `has_history` every client may list, export and delete what is kept."""
+    def __init__(self, host: Host, *, has_history: bool = False, in_danger: Callable[[], None] = lambda: None) -> None:
+        """Take a host.
+
+        Args:
+            host: what all sessions share.
+            has_history: every client may list, export and delete what is kept.
+            in_danger: called for each answer to somebody who may be in danger; a count, never the words.
+        """
         self._host = host
+        self._in_danger = in_danger
         self._has_history = has_history and host.log is not None
 
     @property
@@ -74,8 +80,10 @@ class HostedDialogues:
         )
         if opening.endpoint == "translations":
             host.require_translation()
-            return HostedDialogue(host, _translation(opening, host, info), session=opening.session)
-        return HostedDialogue(host, _realtime(opening, host, info), session=opening.session)
+            dialect = _translation(opening, host, info)
+        else:
+            dialect = _realtime(opening, host, info)
+        return HostedDialogue(host, dialect, session=opening.session, in_danger=self._in_danger)
 
 
 def _realtime(opening: Opening, host: Host, info: SessionInfo) -> RealtimeDialect:
@@ -91,8 +99,16 @@ def _translation(opening: Opening, host: Host, info: SessionInfo) -> Translation
 class HostedDialogue:
     """One session (`agent.server.ports.Dialogue`)."""
 
-    def __init__(self, host: Host, dialect: RealtimeDialect | TranslationDialect, *, session: str) -> None:
+    def __init__(
+        self,
+        host: Host,
+        dialect: RealtimeDialect | TranslationDialect,
+        *,
+        session: str,
+        in_danger: Callable[[], None] = lambda: None,
+    ) -> None:
         self._host = host
+        self._in_danger = in_danger
         self._dialect = dialect
         self._id = session
         self._source = LiveSource(capacity_s=BACKLOG_S, name="the client")
@@ -109,10 +125,6 @@ class HostedDialogue:
             self._tasks = tasks
             try:
                 await self._host.hold(self._guest())
-            except (AgentError, StreamingError) as trouble:
-                # The client is told why its session ends; whoever runs it is told too.
-                self._tell(self._dialect.fault("engine_failed", str(trouble)))
-                raise
             finally:
                 self._tasks = None
                 self._sink.close()
@@ -171,6 +183,8 @@ class HostedDialogue:
         return Consent(given=self._dialect.has_consent is True, source=self._dialect.emotion)
 
     async def _heard_of(self, event: SessionEvent) -> None:
+        if isinstance(event, ReplyDone) and event.is_crisis:
+            self._in_danger()
         self._tell(self._dialect.tell(event))
 
     def _sound(self, samples: Samples) -> None:

@@ -212,10 +212,10 @@ def test_the_same_sound_again_goes_through_the_tower_once(loaded: Loaded, text: 
 class Bare:
     """A processor or model that is as it is but for some changes."""
 
-    def __init__(self, whole: Any, **changes: object) -> None:  # noqa: ANN401 - transformers' own
+    def __init__(self, whole: Any, **changes: object) -> None:
         self._whole, self._changes = whole, changes
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as above
+    def __getattr__(self, name: str) -> Any:
         return self._changes[name] if name in self._changes else getattr(self._whole, name)
 
     def __call__(self, **values: object) -> object:

@@ -45,7 +45,7 @@ class Steps:
         plain = Stepper._step
         left = first
 
-        def step(stepper: Stepper, job: Any) -> bool:  # noqa: ANN401 - handed on as it is
+        def step(stepper: Stepper, job: Any) -> bool:
             nonlocal left
             if left == 0:
                 self.used_up.set()

@@ -50,7 +50,9 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
         "--fallback",
         "Ctrl-C",
     ),
-    ("start",): ("microphone", "--profile", "--fallback", "attune setup"),
+    ("start",): ("page", "browser", "--profile", "--fallback", "attune setup"),
+    ("serve",): ("--host", "--port", "--workers", "--tls-cert", "ATTUNE_TOKENS", "OpenAI", "Ctrl-C"),
+    ("client",): ("--url", "--token-env", "--save", "--json"),
     ("demo",): ("--no-paced", "--profile"),
     ("setup",): ("--profile", "--yes", "licences", "config.toml"),
     ("models",): ("list", "pull", "path", "remove", "attune setup"),
@@ -199,22 +201,6 @@ def test_without_a_microphone_talk_says_so_and_what_to_do(attune: Attune, monkey
     monkeypatch.setattr(agent.cli.talk, "microphone", no_microphone)
     ran = attune("talk", "--no-history")
     assert_told(ran, code=4, words="apt install")
-
-
-@pytest.mark.parametrize("look", [no_microphone, list])
-def test_without_a_microphone_start_says_so_and_plays_the_demo_live(
-    attune: Attune,
-    monkeypatch: pytest.MonkeyPatch,
-    recording: Path,
-    instant_pace: list[float],
-    look: Callable[[], object],
-):
-    monkeypatch.setattr(agent.cli.talk, "input_devices", look)
-    ran = attune("start")
-    assert ran.returncode == 0
-    assert "no microphone here: playing a recorded conversation" in ran.stderr
-    assert "i am so happy" in ran.stdout
-    assert sum(instant_pace) > 10
 
 
 def test_the_demo_keeps_nothing_and_need_not_take_its_time(attune: Attune, recording: Path, instant_pace: list[float]):

@@ -49,7 +49,7 @@ def counted(model: LlamaCppModel, *, permits: threading.Semaphore | None = None)
     context, sizes = model._jobs._context, list[int]()
     plain = context.decode
 
-    def decode(tokens: Sequence[int], **rest: Any) -> int:  # noqa: ANN401 - handed on as they are
+    def decode(tokens: Sequence[int], **rest: Any) -> int:
         assert permits is None or permits.acquire(timeout=20)
         sizes.append(len(tokens))
         return plain(tokens, **rest)

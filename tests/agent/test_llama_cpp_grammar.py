@@ -53,7 +53,7 @@ def schemas(draw: st.DrawFn, depth: int = 2) -> Schema:
     return draw(leaves())
 
 
-def fits(schema: Schema, value: Any) -> bool:  # noqa: ANN401, PLR0911 - any JSON; one line a kind
+def fits(schema: Schema, value: Any) -> bool:  # noqa: PLR0911 - any JSON; one line a kind
     """Judge a value by its schema, plainly."""
     if "enum" in schema or "const" in schema:
         return value in schema.get("enum", [schema.get("const")])

@@ -32,7 +32,7 @@ PROMPT = Prompt(messages=(Message(role="system", text="Be kind."), Message(role=
 SCHEMA = {"type": "object", "properties": {"emotion": {"enum": ["happy", "sad"]}}, "required": ["emotion"]}
 
 
-def model_of(server: OpenAiServer, *, tries: int = 1, **settings: Any):  # noqa: ANN401
+def model_of(server: OpenAiServer, *, tries: int = 1, **settings: Any):
     endpoint = Endpoint(server.url, "k", retry=RetrySettings(n_tries=tries))
     return OpenAiCompatibleModel(endpoint, model="toy", settings=OpenAiCompatibleSettings(**settings))
 

@@ -27,7 +27,7 @@ RAW = Prompt(messages=(Message(role="user", text="user: i am sad\nassistant: Emo
 LIKELY = {" happy": 6.0, " sad": 7.0, "sad": 4.0, " ang": 5.0, " hap": 3.0, "der": 4.0, "ry": 3.0}
 
 
-def model_of(server: OpenAiServer, **settings: Any) -> OpenAiCompatibleModel:  # noqa: ANN401
+def model_of(server: OpenAiServer, **settings: Any) -> OpenAiCompatibleModel:
     endpoint = Endpoint(server.url, retry=RetrySettings(n_tries=1))
     return OpenAiCompatibleModel(endpoint, model="toy", settings=OpenAiCompatibleSettings(**settings))
 

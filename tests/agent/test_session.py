@@ -135,7 +135,7 @@ class Table:
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.told if isinstance(event, kind)]
 
-    def only(self, kind: type) -> Any:  # noqa: ANN401 - the caller knows the kind it asked for
+    def only(self, kind: type) -> Any:
         (event,) = self.of(kind)
         return event
 

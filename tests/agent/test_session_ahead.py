@@ -183,7 +183,7 @@ class TestLate:
 
     async def test_an_estimate_that_comes_while_the_end_is_told_is_kept_with_the_turn(self):
         class Telling(Scene):
-            async def tell(self, event: Any) -> None:  # noqa: ANN401 - any event
+            async def tell(self, event: Any) -> None:
                 if isinstance(event, ReplyDone):
                     self.recognizer.final.let_go()
                     await settled()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import agent.server.admission
 from streaming.audio import SAMPLE_RATE, Resampler, silence, to_pcm16
 from streaming.files import read_audio
 from tests.clients.real_server import RealServer
@@ -57,11 +56,8 @@ def realtime(
     tls: ssl.SSLContext, interrupting: Speech, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RealServer]:
     database = tmp_path_factory.mktemp("kept") / "attune.db"
-    with pytest.MonkeyPatch.context() as patch:
-        # Whatever else this machine does, the server is not too busy for four clients.
-        patch.setattr(agent.server.admission, "MAX_LAG_S", float("inf"))
-        with RealServer(spans=interrupting.spans, tls=tls, database=database) as server:
-            yield server
+    with RealServer(spans=interrupting.spans, tls=tls, database=database) as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-import agent.server.admission
 from agent.backends.reply.scripted import ScriptedResponder
 from agent.client.address import realtime_url
 from agent.client.connection import Connection, Patience
@@ -35,8 +34,7 @@ async def said(pace: Pace) -> AsyncIterator[Sound]:
         yield samples[at : at + 320]
 
 
-async def test_a_connection_lost_in_an_answer_comes_back_to_it(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(agent.server.admission, "MAX_LAG_S", float("inf"))
+async def test_a_connection_lost_in_an_answer_comes_back_to_it(tls: ssl.SSLContext):
     events: list[dict[str, Any]] = []
     notes: list[str] = []
     with RealServer(tls=tls, spans=((0.2, 1.0),), responder=ScriptedResponder([["Well done."]])) as server:

@@ -9,7 +9,6 @@ import anyio
 import pytest
 from openai import AsyncOpenAI
 
-import agent.server.admission
 from agent.backends.llm.scripted import ScriptedModel
 from agent.backends.reply.language_model import LanguageModelResponder
 from tests.agent.wire.stock_types import checked
@@ -43,8 +42,7 @@ async def says(connection: AsyncRealtimeConnection, item: dict[str, Any]) -> Non
     await connection.response.create()
 
 
-async def test_a_function_is_asked_for_and_its_result_answered(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(agent.server.admission, "MAX_LAG_S", float("inf"))
+async def test_a_function_is_asked_for_and_its_result_answered(tls: ssl.SSLContext):
     model = ScriptedModel(
         ['{"city": "Rome"}', "It is sunny in Rome."], scores=[{" weather()": -0.1}, {" answer.": -0.1}]
     )
@@ -66,6 +64,7 @@ async def test_a_function_is_asked_for_and_its_result_answered(tls: ssl.SSLConte
     last = model.asked[-1].prompt.messages
     assert "Be brief." in last[0].text
     assert '"is it cold in rome"' in last[1].text
-    assert last[-1].text.startswith('[weather gave: {"sky": "clear"}]')
+    asked_and_given = '[you asked for weather with {"city": "Rome"}]\n[weather gave: {"sky": "clear"}]'
+    assert last[-1].text.startswith(asked_and_given)
     arguments = [e for e in events if e["type"] == "response.function_call_arguments.done"]
     assert [json.loads(e["arguments"]) for e in arguments] == [{"city": "Rome"}]
