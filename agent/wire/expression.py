@@ -72,7 +72,7 @@ class Expression:
             case EmotionEstimate():
                 return self._kind_of_estimate(event)
             case Transcript():
-                return "nbest" if event.is_final and event.nbest else None
+                return "nbest" if event.nbest else None  # a partial is its one guess so far
             case _:
                 return _KINDS.get(type(event))
 
@@ -138,9 +138,9 @@ def prosody(utterance: int, measured: Prosody, *, at_s: float, is_final: bool) -
 
 
 def nbest(transcript: Transcript) -> dict[str, Any]:
-    """Return all that may have been said."""
+    """Return all that may have been said, or the one guess so far."""
     head = {"utterance": transcript.utterance, "at_ms": ms(transcript.at_s), "revision": transcript.revision}
-    return head | {"hypotheses": [_hypothesis(hypothesis) for hypothesis in transcript.nbest]}
+    return head | {"final": transcript.is_final, "hypotheses": [_hypothesis(hypothesis) for hypothesis in transcript.nbest]}
 
 
 def _hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:

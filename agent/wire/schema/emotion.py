@@ -169,9 +169,13 @@ class HypothesisView(Value):
 
 
 class NBest(OfTurn):
-    """All that may have been said in an utterance, best first; `transcription.completed` has the first."""
+    """All that may have been said in an utterance, best first; `transcription.completed` has the first.
+
+    While the user speaks (`final` false) the one guess so far, whose last words may still change.
+    """
 
     type: Literal["attune.nbest"]
     at_ms: Milliseconds
     revision: Count
+    final: bool
     hypotheses: list[HypothesisView]

@@ -277,6 +277,7 @@ EXTENSION: Final[tuple[Event, ...]] = (
         **TURN,
         at_ms=2860,
         revision=3,
+        final=True,
         hypotheses=[
             {
                 "text": "it was unfair",
@@ -303,6 +304,13 @@ EXTENSION: Final[tuple[Event, ...]] = (
         prefills_failed=0,
     ),
     _told("attune.floor", action="duck", item_id="item_s7f3_000002"),
+    _told(
+        "attune.warning",
+        code="utterance_cut",
+        message="an utterance may last 30 s: what comes next begins another",
+        at_ms=30500,
+        item_id="item_s7f3_000003",
+    ),
     _told("attune.session.ending", in_s=60.0, reason="a session lasts an hour at most"),
     _told("attune.session.resumed", n_replayed=4),
     _told("attune.history.sessions", sessions=[KEPT]),

@@ -55,7 +55,7 @@ def readings(n: int, *texts: str, words: Sequence[tuple[str, float]] = ()) -> Me
             {"text": text, "start_ms": 100 * i, "end_ms": 100 * i + 90, "posterior": p}
             for i, (text, p) in enumerate(words)
         ]
-    return {"type": "attune.nbest", **of(n), "at_ms": 2000, "revision": 3, "hypotheses": hypotheses}
+    return {"type": "attune.nbest", **of(n), "at_ms": 2000, "revision": 3, "final": True, "hypotheses": hypotheses}
 
 
 def emotion(n: int, kind: str, distribution: Mapping[str, float], *, revision: int = 1, **values: Any) -> Message:

@@ -120,7 +120,6 @@ def test_what_was_asked_for_is_told_and_nothing_else(event: SessionEvent, group:
         SpeechStarted(utterance=3, at_s=1.0),
         ReplyDelta(utterance=3, text="a"),
         replace(FINAL, nbest=()),
-        replace(FINAL, is_final=False),
     ],
 )
 def test_other_events_are_nothing_of_ours(event: SessionEvent):
@@ -178,6 +177,11 @@ def test_hypotheses_come_with_their_posteriors_and_word_times():
         {"text": "lost", "start_ms": 600, "end_ms": 1000, "posterior": None},
     ]
     assert "words" not in one["hypotheses"][1]
+
+
+def test_a_guess_while_somebody_speaks_is_told_as_one():
+    (guess,) = told(replace(FINAL, nbest=FINAL.nbest[:1], is_final=False), options("nbest"))
+    assert (guess["final"], len(guess["hypotheses"])) == (False, 1)
 
 
 def test_prosody_is_told_as_it_rolls_and_when_it_is_final():
