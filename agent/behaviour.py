@@ -49,6 +49,7 @@ class Behaviour:
         only_listens: nobody will ask for answers: what was said is kept as soon as it was read.
         interrupts: speech over a reply stops it; else the reply goes on and the speech is answered after it.
         emotion: what emotion may be read from.
+        rolls: it is read while somebody speaks, too.
         speaks: answers are voiced; else only written.
         instructions: what the program wants of the answers, for engines that take instructions.
         tools, tool_choice: functions that a language model may ask for instead of answering.
@@ -59,6 +60,7 @@ class Behaviour:
     only_listens: bool = False
     interrupts: bool = True
     emotion: EmotionSource = "both"
+    rolls: bool = True
     speaks: bool = True
     instructions: str = ""
     tools: tuple[Tool, ...] = ()

@@ -67,7 +67,7 @@ class Meanwhile:
                 await self._speculation.warm(conversation, tasks=tasks)
             case Transcript(is_final=False):
                 await self._speculation.warm(conversation, tasks=tasks)
-            case RollingProsody():
+            case RollingProsody() if conversation.behaviour.rolls:
                 await self._roll(event.utterance, conversation, tasks)
             case SpeechPaused():
                 await self._pause(event, conversation, tasks)

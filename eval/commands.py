@@ -13,6 +13,7 @@ from agent.cli.boundary import run_command
 from .bench import cache, hearing, labels, line, prosody, scheduler, transcribe, vad
 from .bench import emotion as emotion_ahead
 from .bench.models import Engine
+from .bench.service import measure as service
 from .errors import EvalError
 from .training.fit import fit_emotion
 
@@ -155,6 +156,26 @@ def bench_emotion(
 ) -> None:
     """Emotion before the answer begins, and share of its prompt worked through ahead: models of assumed speeds."""
     typer.echo(emotion_ahead.table(emotion_ahead.measure(n_turns=turns, name=condition)))
+
+
+@bench_app.command("service")
+def bench_service(
+    *,
+    kind: Annotated[
+        service.Kind, typer.Option(help="scripted: our own cost alone; real: with voice activity and prosody.")
+    ] = "scripted",
+    sessions: Annotated[str, typer.Option(metavar="N,N,…", help="Live sessions at once, step by step.")] = (
+        "50,100,150,200,250,300"
+    ),
+    seconds: Annotated[float, typer.Option(min=1, help="Of each step, besides 12 s to warm up.")] = 30.0,
+    deaf: Annotated[int, typer.Option(min=0, help="Clients besides that never read.")] = 0,
+) -> None:
+    """Live sessions on one core over the WebSocket: open loop, 100 ms appends, latency from when sound was due."""
+    steps = service.steps_of(sessions)
+    result = service.measure(
+        kind, sessions=steps, seconds=seconds, n_deaf=deaf, note=lambda text: typer.echo(text, err=True)
+    )
+    typer.echo(service.table(result))
 
 
 def run() -> None:

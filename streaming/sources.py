@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -133,6 +133,7 @@ class LiveSource:
         self._closed = False
         self._error: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None  # of the loop
         self._news = asyncio.Event()
 
     @property
@@ -186,7 +187,7 @@ class LiveSource:
         return self
 
     async def __anext__(self) -> Sound:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         while True:
             self._news.clear()
             with self._lock:
@@ -198,7 +199,9 @@ class LiveSource:
             await self._wait()
 
     def _wake(self) -> None:
-        if self._loop is not None:
+        if self._thread == get_ident():
+            self._news.set()  # waking the loop from within costs as much as all the rest here
+        elif self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended: nobody listens any more
                 self._loop.call_soon_threadsafe(self._news.set)
 

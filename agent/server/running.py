@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from .app import serve
+from .collector import come_seldom
 from .draining import stop_signals
 from .metrics import ServerMetrics
 from .relay import Relay
@@ -70,6 +71,7 @@ async def run_server(
     Raises:
         OSError: the port is taken, or may not be had.
     """
+    come_seldom()
     mine = settings if place is None else replace(settings, port=place.port)
     number = None if place is None else place.number
     relay = None if place is None else Relay(place)

@@ -140,7 +140,10 @@ def prosody(utterance: int, measured: Prosody, *, at_s: float, is_final: bool) -
 def nbest(transcript: Transcript) -> dict[str, Any]:
     """Return all that may have been said, or the one guess so far."""
     head = {"utterance": transcript.utterance, "at_ms": ms(transcript.at_s), "revision": transcript.revision}
-    return head | {"final": transcript.is_final, "hypotheses": [_hypothesis(hypothesis) for hypothesis in transcript.nbest]}
+    return head | {
+        "final": transcript.is_final,
+        "hypotheses": [_hypothesis(hypothesis) for hypothesis in transcript.nbest],
+    }
 
 
 def _hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from streaming.controls import TurnDetection
 
 from ..behaviour import Behaviour, Tool
 from .detection import Detection
+from .expression import wants
 from .schema.attune import AttuneOptions, EventGroup
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class SessionSettings:
             only_listens=not replies,
             interrupts=self.interrupts,
             emotion=self.emotion,
+            # It costs a good part of a session: nobody's estimates are not made.
+            rolls=wants(self.attune, "emotion.rolling"),
             speaks=replies and self.is_spoken,
             instructions=self.defaults.instructions if self.instructions is None else self.instructions,
             tools=tuple(_tool(tool) for tool in self.tools) if self.tools else self.defaults.tools,

@@ -374,3 +374,10 @@ async def test_nothing_of_an_answer_is_told_before_its_start():
     kinds = [type(event) for event in talk.told if isinstance(event, ReplyStarted | ReplyDelta | ReplyDone)]
     assert kinds[0] is ReplyStarted
     assert kinds[-1] is ReplyDone
+
+
+async def test_nobodys_rolling_estimates_are_not_made():
+    talk, _ = scene()
+    await talk.run(Behaviour(rolls=False), *whole("hello"))
+    assert all(estimate.is_final for estimate in talk.of(EmotionEstimate))
+    assert talk.of(EmotionEstimate)

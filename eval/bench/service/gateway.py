@@ -19,6 +19,7 @@ from agent.backends.tts.scripted import ScriptedSpeech
 from agent.config import Config
 from agent.hosting import open_host
 from agent.server.app import serve
+from agent.server.collector import come_seldom
 from agent.server.dialogue import HostedDialogues
 from agent.server.settings import ServerSettings
 from streaming.acoustics import AcousticsTracker
@@ -49,7 +50,8 @@ class LoudActivity:
 
     def feed(self, samples: Samples) -> list[float]:
         """See `streaming.ports.VoiceActivity`."""
-        return [float(block.max() > LOUD) for block in self._blocks.feed(samples)]
+        frames = self._blocks.run(samples).reshape(-1, VAD_FRAME)
+        return (frames.max(axis=1) > LOUD).astype(float).tolist() if frames.size else []
 
     def flush(self) -> list[float]:
         """See `streaming.ports.VoiceActivity`."""
@@ -100,6 +102,7 @@ async def _run(kind: str) -> None:
     settings = ServerSettings(
         port=0, page=False, history=False, max_sessions=5000, max_sessions_per_address=5000, max_sessions_per_token=5000
     )
+    come_seldom()
     config = Config(emotion="both")
     async with (
         open_host(

@@ -24,6 +24,7 @@ WATCHED: Final = (
     "response.created",
 )
 PATH: Final = "/v1/realtime?model=attune&attune=emotion"
+GOLDEN: Final = 0.6180339887498949
 GRACE_S: Final = 2.0
 """Events may come this much after the last frame before they count as missed."""
 
@@ -32,7 +33,8 @@ GRACE_S: Final = 2.0
 class Load:
     """What `n` speakers measured: milliseconds, one value per event; `late_ms` is the load's own lateness per frame.
 
-    `n_missed` events never came, `n_lost` speakers were thrown out, `n_refused` never got in.
+    `n_missed` events never came, `n_lost` speakers were thrown out, `n_refused` never got in; of the clients that never
+    read, `n_deaf_gone` were dropped.
     """
 
     n: int
@@ -41,6 +43,7 @@ class Load:
     n_missed: int
     n_lost: int
     n_refused: int
+    n_deaf_gone: int = 0
 
     @property
     def is_void(self) -> bool:
@@ -64,16 +67,20 @@ class Schedule:
     late_ms: list[float] = field(default_factory=list[float])
 
     def start_of(self, index: int, n: int) -> float:
-        """Return when speaker `index` of `n` sends its first frame."""
-        return self.began + self.spread_s * index / n
+        """Return when speaker `index` of `n` sends its first frame.
+
+        Within the 100 ms each has a place of its own, spread evenly whatever `n` is: people do not start in step.
+        """
+        tick = int(self.spread_s * index / n / APPEND_S)
+        return self.began + APPEND_S * (tick + index * GOLDEN % 1.0)
 
     @property
     def n_frames(self) -> int:
         """How many frames each speaker sends."""
         return round((self.spread_s + self.seconds) / APPEND_S)
 
-    async def run(self, speakers: Sequence[Speaker]) -> None:
-        """Send everything when it is due."""
+    async def run(self, speakers: Sequence[Speaker], *, besides: Sequence[Speaker] = ()) -> None:
+        """Send everything when it is due; those `besides` send with the first of the speakers, and are not measured."""
         n = len(speakers)
         self.began = time.perf_counter() + 0.2
         # Every speaker once per 100 ms, each at its own place within them: the order never changes.
@@ -88,7 +95,10 @@ class Schedule:
                     continue
                 if (wait := due - time.perf_counter()) > 0.0005:
                     await asyncio.sleep(wait)
-                speakers[i].send(self.frames[sent[i] % len(self.frames)])
+                frame = self.frames[sent[i] % len(self.frames)]
+                speakers[i].send(frame)
+                for one in besides if i == 0 else ():
+                    one.send(frame)
                 sent[i] += 1
                 self.late_ms.append(1000 * max(0.0, time.perf_counter() - due))
             tick += 1
@@ -97,22 +107,27 @@ class Schedule:
 
 
 async def run_load(
-    port: int, *, n: int, schedule: Schedule, reference: Mapping[tuple[str, int], int] | None
+    port: int, *, n: int, n_deaf: int, schedule: Schedule, reference: Mapping[tuple[str, int], int] | None
 ) -> tuple[Load, dict[tuple[str, int], int]]:
     """Let `n` speakers talk; return what was measured, and which frame led to which event for the first of them.
 
     Args:
         port: of the server.
         n: how many speakers.
+        n_deaf: how many clients besides speak and never read.
         schedule: what they send and when.
         reference: the frame that leads to each event, by (kind, how many of its kind came before), from a run of one.
     """
     speakers, n_refused = await _connect(port, n)
+    deaf = (await _connect(port, n_deaf))[0] if n_deaf else []
     try:
-        await schedule.run(speakers)
+        for speaker in deaf:
+            speaker.deafen()
+        await schedule.run(speakers, besides=deaf)
         n_lost = sum(speaker.lost is not None for speaker in speakers)
+        n_deaf_gone = sum(speaker.is_gone for speaker in deaf)
     finally:
-        for speaker in speakers:
+        for speaker in (*speakers, *deaf):
             speaker.close()
     first = _frames_of(speakers[0], schedule.start_of(0, len(speakers)))
     latency_ms, n_missed = _latencies(speakers, schedule, reference or first)
@@ -123,6 +138,7 @@ async def run_load(
         n_missed=n_missed,
         n_lost=n_lost,
         n_refused=n_refused,
+        n_deaf_gone=n_deaf_gone,
     )
     return load, first
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import anyio
 import numpy as np
@@ -29,6 +29,8 @@ LOOP_S: Final = 6.0
 """One utterance and the silence in which it is answered."""
 
 BUDGET_MS: Final = 20.0
+
+Kind: TypeAlias = Literal["scripted", "real"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,27 @@ class ServiceBench:
         return max((step.load.n for step in self.steps if step.holds and not step.load.is_void), default=0)
 
 
+def steps_of(written: str) -> list[int]:
+    """Return the numbers of sessions in a text such as "100,200".
+
+    Raises:
+        MeasureFailed: it holds something else.
+    """
+    parts = [part.strip() for part in written.split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise MeasureFailed(f"--sessions is {written!r}, expected numbers such as 100,200,300")
+    return [int(part) for part in parts]
+
+
 def measure(
-    kind: str, *, sessions: Sequence[int], seconds: float = 20.0, note: Callable[[str], None] = lambda _: None
+    kind: Kind,
+    *,
+    sessions: Sequence[int],
+    seconds: float = 20.0,
+    n_deaf: int = 0,
+    note: Callable[[str], None] = lambda _: None,
 ) -> ServiceBench:
-    """Return what a server of `kind` carries, at each number of `sessions`.
+    """Return what a server of `kind` carries, at each number of `sessions`, beside `n_deaf` clients that never read.
 
     Raises:
         MeasureFailed: the server did not start.
@@ -75,10 +94,17 @@ def measure(
     with _gateway(kind, core=cores[0]) as (process, port):
         os.sched_setaffinity(0, {cores[-1]})
         try:
-            steps = _steps(process.pid, port, frames, sessions=sessions, seconds=seconds, note=note)
+            steps = _steps(process.pid, port, frames, sessions=sessions, load=(seconds, n_deaf), note=note)
         finally:
             os.sched_setaffinity(0, set(cores))
-    fields = {"kind": kind, "append_ms": 100, "seconds": seconds, "loop": "open", "machine": machine()}
+    fields = {
+        "kind": kind,
+        "append_ms": 100,
+        "seconds": f"{seconds:g}",
+        "deaf": n_deaf or None,
+        "loop": "open",
+        "machine": machine(),
+    }
     return ServiceBench(kind=kind, steps=tuple(steps), signature=str(sign(fields, version=VERSION)))
 
 
@@ -109,28 +135,29 @@ def _steps(
     frames: Sequence[bytes],
     *,
     sessions: Sequence[int],
-    seconds: float,
+    load: tuple[float, int],
     note: Callable[[str], None],
 ) -> list[Step]:
+    seconds, n_deaf = load
     spread_s = 2 * LOOP_S
     note(f"finding out which frame leads to which event ({spread_s + seconds:.0f} s)")
     alone = Schedule(frames=frames, seconds=seconds, spread_s=spread_s)
-    _, reference = anyio.run(_load, port, 1, alone, None, backend_options={"use_uvloop": True})
+    _, reference = anyio.run(_load, port, (1, 0), alone, None, backend_options={"use_uvloop": True})
     steps: list[Step] = []
     for n in sessions:
         note(f"{n} sessions ({spread_s + seconds:.0f} s)")
         schedule = Schedule(frames=frames, seconds=seconds, spread_s=spread_s)
         cpu_s = _cpu_s(pid)
-        load, _ = anyio.run(_load, port, n, schedule, reference, backend_options={"use_uvloop": True})
+        measured, _ = anyio.run(_load, port, (n, n_deaf), schedule, reference, backend_options={"use_uvloop": True})
         share = (_cpu_s(pid) - cpu_s) / (seconds + spread_s)
-        steps.append(Step(load=load, core_share=share, rss_mb=_rss_mb(pid)))
+        steps.append(Step(load=measured, core_share=share, rss_mb=_rss_mb(pid)))
     return steps
 
 
 async def _load(
-    port: int, n: int, schedule: Schedule, reference: dict[tuple[str, int], int] | None
+    port: int, n: tuple[int, int], schedule: Schedule, reference: dict[tuple[str, int], int] | None
 ) -> tuple[Load, dict[tuple[str, int], int]]:
-    return await run_load(port, n=n, schedule=schedule, reference=reference)
+    return await run_load(port, n=n[0], n_deaf=n[1], schedule=schedule, reference=reference)
 
 
 def _said() -> np.ndarray[tuple[int], np.dtype[np.float32]]:

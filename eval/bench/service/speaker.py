@@ -9,6 +9,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Final, cast
 
@@ -91,9 +92,16 @@ class Speaker(asyncio.Protocol):
             self._transport.write(frame)
 
     def deafen(self) -> None:
-        """Read nothing from here on."""
+        """Read nothing from here on, and have the system keep little of what comes."""
         if self._transport is not None:
+            plug = self._transport.get_extra_info("socket")
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
             self._transport.pause_reading()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the server has dropped it: a client that does not read is told so when it writes."""
+        return self.lost is not None
 
     def close(self) -> None:
         """Break the connection off."""

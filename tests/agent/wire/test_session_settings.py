@@ -152,7 +152,7 @@ def test_what_attune_adds_is_asked_for_by_query_or_update_and_consent_stands_abo
 def test_what_changed_goes_into_the_stream_and_what_did_not_does_not():
     talk = Talk()
     first = talk.asks("session.update", session={"type": "realtime"})
-    assert [type(item).__name__ for item in first.line] == ["TurnDetection"]
+    assert [type(item).__name__ for item in first.line] == ["TurnDetection", "Behaviour"]
     again = talk.asks("session.update", session={"type": "realtime", "tracing": "auto"})
     assert again.line == ()
     both = talk.asks(
