@@ -71,8 +71,8 @@ class ServerSettings:
     max_fragments: int = 1000
     message_s: float = 20.0
     audio_rate: float = 1.25
-    audio_burst_s: float = 2.0
-    audio_excess_s: float = 27.0
+    audio_burst_s: float = 10.0
+    audio_excess_s: float = 18.0
     control_rate: float = 10.0
     control_burst: int = 40
     ping_rate: float = 10.0

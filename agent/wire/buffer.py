@@ -9,12 +9,15 @@ from streaming.controls import Clear, Commit
 from .codec import Decoder, bytes_per_s
 from .dialect import Step
 from .faults import WireFault, error_event
+from .warning import warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streaming.events import Samples
 
+    from .dialect import ServerEvent
+    from .doubt import Doubt
     from .ids import Ids
     from .inbound import Append
 
@@ -44,8 +47,8 @@ class InputBuffer:
         self._bytes_per_s = bytes_per_s(audio_format)
         return rest
 
-    def append(self, event: Append) -> Step:
-        """Take the next sound.
+    def append(self, event: Append, *, warns: bool = False) -> Step:
+        """Take the next sound; with `warns` the client is also told of what is odd about it and right all the same.
 
         Raises:
             WireFault: it is a file, not samples.
@@ -58,8 +61,13 @@ class InputBuffer:
         if not doubts:
             return Step(line=line, n_sound=len(samples))
         # What looks like the wrong format is told of, and heard all the same: it may be a fan.
-        faults = [WireFault(d.code, d.message, param="audio") for d in doubts if d.code == "suspect_audio"]
-        return Step(line=line, n_sound=len(samples), events=tuple(error_event(self._ids, fault) for fault in faults))
+        told = [self._told(doubt) for doubt in doubts if warns or doubt.code == "suspect_audio"]
+        return Step(line=line, n_sound=len(samples), events=tuple(told))
+
+    def _told(self, doubt: Doubt) -> ServerEvent:
+        if doubt.code == "clipping":
+            return warning(doubt.code, doubt.message, ids=self._ids)
+        return error_event(self._ids, WireFault(doubt.code, doubt.message, param="audio"))
 
     def commit(self) -> Step:
         """End an utterance here.

@@ -39,8 +39,14 @@ A reading so many times smoother than the stated one is what was meant: other re
 channels) were told.
 """
 
+_N_BLOCKS: Final = 50
+"""A second is looked at in pieces of 20 ms."""
+
 CLIPPED: Final = 0.2
-"""Share of samples at full scale from which on a second counts as clipped; shouting into a hot microphone has 0.05."""
+"""Share of samples at full scale, where it is not quiet, from which on a second counts as clipped.
+
+Shouting into a hot microphone has 0.05.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +97,7 @@ class Examination:
             return []
         second = np.concatenate(self._parts)[: self._rate]
         self._parts, self._n = [], 0
-        blocks = second.reshape(50, -1)
-        if np.mean(np.sqrt(np.mean(np.square(blocks), axis=1)) > QUIET) < FILLED:
+        if np.mean(_is_loud(second.reshape(_N_BLOCKS, -1))) < FILLED:
             return []
         self._is_over = True
         return doubts_of(second)
@@ -104,9 +109,20 @@ def doubts_of(samples: Samples) -> list[Doubt]:
     if wrong is not None:
         message = f"the sound looks like {wrong}, expected mono samples in the session's format"
         return [Doubt(code="suspect_audio", message=message)]
-    if np.mean(np.abs(samples) > 0.999) > CLIPPED:
+    if _clipped(samples) > CLIPPED:
         return [Doubt(code="clipping", message="most of the sound is at full scale; turn the microphone down")]
     return []
+
+
+def _clipped(samples: Samples) -> float:
+    """Return the share of samples at full scale in what is not quiet: the pauses of a shout are no headroom."""
+    blocks = samples[: len(samples) // _N_BLOCKS * _N_BLOCKS].reshape(_N_BLOCKS, -1)
+    loud = blocks[_is_loud(blocks)]
+    return float(np.mean(np.abs(loud) > 0.999)) if loud.size else 0.0
+
+
+def _is_loud(blocks: Samples) -> NDArray[np.bool_]:
+    return np.sqrt(np.mean(np.square(blocks), axis=1)) > QUIET
 
 
 def _other_reading(samples: Samples) -> str | None:

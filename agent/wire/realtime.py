@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from streaming.events import EngineTrouble
+from streaming.events import AudioDropped, EngineTrouble, SpeechEnded
 
 from ..events import ReplyDelta, ReplyDone, ReplyRefused, ReplyStarted, ToolCalled
 from .answering import Answering
@@ -24,6 +24,7 @@ from .inbound import parse
 from .items import Items
 from .requests import Requests
 from .settings import MODEL, SessionInfo, SessionSettings, of_query
+from .warning import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ class RealtimeDialect:
                 self._trouble = message
                 return []
             case _:
-                return self._hearing.tell(event, self.settings) + self._expressed(event)
+                return self._hearing.tell(event, self.settings) + self._expressed(event) + self._warned(event)
 
     def _answered(self, event: ReplyStarted | ReplyRefused | ReplyDelta | ToolCalled | ReplyDone) -> list[ServerEvent]:
         match event:
@@ -164,6 +165,13 @@ class RealtimeDialect:
             return []
         turn_id = f"{self.settings.session}-{utterance}"
         return self._expression.tell(event, options=self.settings.attune, item_id=item_id, turn_id=turn_id)
+
+    def _warned(self, event: SessionEvent) -> list[ServerEvent]:
+        if not isinstance(event, AudioDropped | SpeechEnded) or not wants(self.settings.attune, "session"):
+            return []
+        utterance: int | None = getattr(event, "utterance", None)
+        item_id = None if utterance is None else self._items.of_utterance(utterance)
+        return warnings(event, ids=self._ids, item_id=item_id)
 
     def sound(self, samples: Samples) -> list[ServerEvent]:
         """See `agent.wire.dialect.Dialect`."""

@@ -69,7 +69,9 @@ class Requests:
         Raises:
             WireFault: it cannot be followed; nothing has changed.
         """
-        return self._buffer.append(event) if isinstance(event, Append) else self._deeds[type(event)](event)
+        if isinstance(event, Append):
+            return self._buffer.append(event, warns=wants(self.settings.attune, "session"))
+        return self._deeds[type(event)](event)
 
     def changes(self) -> tuple[Control | SessionCommand, ...]:
         """Return what the stream is to know of the settings and does not yet."""

@@ -18,7 +18,7 @@ class AttuneOptions(Value):
 
     events: Annotated[list[EventGroup], Field(max_length=32)] | Literal["all"] | None = None
     """Which events come: "emotion" final and revised, "emotion.rolling" while the user speaks, "prosody", "nbest",
-    "turns" saved or not, "metrics", "floor" duck and resume, "session" info, ending and resumed; or "all"."""
+    "turns" saved or not, "metrics", "floor" duck and resume, "session" info, warning, ending, resumed; or "all"."""
     emotion: EmotionSource | None = None
     """What emotion is read from: nothing, the words, the voice, both."""
     consent: bool | None = None
@@ -122,6 +122,23 @@ class Floor(Told):
     """The agent's message that sounds."""
 
 
+class Caution(Told):
+    """Something about the sound that ought to be known; it is heard all the same, and the session goes on.
+
+    `clipping`: most of it is at full scale. `audio_dropped`: it came faster than it could be heard; the oldest of what
+    waited is lost, and silence stands in its place. `utterance_cut`: it was longer than an utterance may be; what comes
+    next begins another.
+    """
+
+    type: Literal["attune.warning"]
+    code: Literal["clipping", "audio_dropped", "utterance_cut"]
+    message: str
+    at_ms: Count | None = None
+    """Where in the session's sound."""
+    item_id: Name | None = None
+    """The user's item that it is about."""
+
+
 class SessionInfo(Told):
     """Tells an opted-in client first: how to come back, what is read, and that it is read."""
 
@@ -200,6 +217,7 @@ ServerExtension: TypeAlias = (
     | TurnDegraded
     | MetricsEvent
     | Floor
+    | Caution
     | SessionInfo
     | SessionEnding
     | SessionResumed

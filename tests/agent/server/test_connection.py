@@ -43,7 +43,7 @@ async def received(client: Any, **values: Any) -> None:
 
 
 async def test_ten_times_too_much_sound_is_warned_of_then_closed():
-    async with bench() as found, connect(found.server.url, proxy=None) as client:
+    async with bench(audio_burst_s=2.0) as found, connect(found.server.url, proxy=None) as client:
         await received(client, sound_s=2.5)
         await received(client, sound_s=40)
         assert codes(await until_closed(client)) in (["audio_too_fast"], [])
@@ -53,7 +53,7 @@ async def test_ten_times_too_much_sound_is_warned_of_then_closed():
 
 
 async def test_a_warning_is_an_event_and_the_session_goes_on():
-    async with bench() as found, connect(found.server.url, proxy=None) as client:
+    async with bench(audio_burst_s=2.0) as found, connect(found.server.url, proxy=None) as client:
         await received(client, sound_s=2.5)
         await client.recv()
         assert json.loads(await client.recv())["error"]["code"] == "audio_too_fast"

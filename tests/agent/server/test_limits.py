@@ -12,7 +12,7 @@ from agent.server.ports import Received
 from agent.server.settings import ServerSettings
 from agent.wire.faults import FAULTS
 
-SETTINGS = ServerSettings()
+SETTINGS = ServerSettings(audio_burst_s=2.0, audio_excess_s=27.0)
 
 
 def fed(pieces: list[tuple[float, Received]]) -> list[Warned | Ended]:
