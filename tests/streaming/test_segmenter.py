@@ -45,6 +45,8 @@ def story(events: list[SegmentEvent]) -> list[tuple[object, ...]]:
                 told.append(("resumed", event.utterance, event.at_s))
             case SpeechEnded():
                 told.append(("ended", event.utterance, event.start_s, event.end_s, event.reason))
+            case SpeechDropped():
+                told.append(("dropped", event.utterance, event.at_s))
             case SpeechAudio():
                 pass
     return told
@@ -158,6 +160,8 @@ def test_whatever_is_said_the_story_is_well_formed(edges: list[int], limit_s: fl
                 assert event.utterance == n_open
                 assert event.start_s <= event.end_s <= event.decided_s
                 assert event.decided_s - event.start_s <= limit_s + 0.02 + 0.1
+            case SpeechDropped():
+                pytest.fail("nobody said to forget anything")
     kinds = [kind for kind, *_ in story(events) if kind in {"started", "ended"}]
     assert kinds == ["started", "ended"] * n_open
     for number in range(1, n_open + 1):
