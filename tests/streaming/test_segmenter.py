@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streaming.backends.scripted_activity import ScriptedActivity
 from streaming.backends.voice_activity import FusedActivity
-from streaming.events import SpeechAudio, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
+from streaming.events import SpeechAudio, SpeechDropped, SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted
 from streaming.segmenter import Segmenter, SegmenterSettings
 
 if TYPE_CHECKING:
