@@ -143,6 +143,7 @@ def test_whatever_is_said_the_story_is_well_formed(edges: list[int], limit_s: fl
     events = [*segmenter.feed(counting(5.0)), *segmenter.flush()]
     n_open, told_up_to_s, generation = 0, 0.0, 0
     for event in events:
+        assert not isinstance(event, SpeechDropped)
         match event:
             case SpeechStarted():
                 assert event.utterance == n_open + 1
@@ -160,8 +161,6 @@ def test_whatever_is_said_the_story_is_well_formed(edges: list[int], limit_s: fl
                 assert event.utterance == n_open
                 assert event.start_s <= event.end_s <= event.decided_s
                 assert event.decided_s - event.start_s <= limit_s + 0.02 + 0.1
-            case SpeechDropped():
-                pytest.fail("nobody said to forget anything")
     kinds = [kind for kind, *_ in story(events) if kind in {"started", "ended"}]
     assert kinds == ["started", "ended"] * n_open
     for number in range(1, n_open + 1):
