@@ -1,0 +1,1 @@
+"""Corpora: what they hold, read from the formats they come in."""

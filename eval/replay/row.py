@@ -1,0 +1,48 @@
+"""One line of a ledger: everything that came of one item, so that scoring needs nothing else. Plain values; pure.
+
+Byte-identical wherever, whenever and by however many workers it was made; wall-clock times stand in a file of their own
+(`times.jsonl`), since they never repeat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Status: TypeAlias = Literal["ok", "no_speech", "unreadable", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What came of an item.
+
+    Attributes:
+        item: its id; `corpus`, `dialogue`, `order`, `speaker`, `split` as read.
+        run: hash of all that the row depends on besides the item (config, prompts, weights, versions).
+        audio_sha256: of the samples as they were heard (16 kHz), None without audio.
+        status: "no_speech": heard, and no word in it; "unreadable", "failed": `problem` says why; all are counted.
+        truth: what the corpus says: text, emotion (mapped), votes, a/d/v, translation; absent keys are not told.
+        nbest: readings with logp and posterior, best first; from the corpus's own where it brings them.
+        prosody: measures and words of `agent.jsonl.prosody_record`.
+        estimates: rolling (count only) and final, as `agent.jsonl.emotion_fields`; the final one last.
+        answer: what was said or translated, None in estimating only.
+        model: raw text and usage of each call of a language model, in order, and whether it came from the cache.
+    """
+
+    item: str
+    corpus: str
+    run: str
+    status: Status
+    dialogue: str | None = None
+    order: int = 0
+    speaker: str | None = None
+    split: str = ""
+    audio_sha256: str | None = None
+    audio_s: float | None = None
+    problem: str | None = None
+    truth: dict[str, Any] = field(default_factory=dict[str, Any])
+    nbest: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    prosody: dict[str, Any] | None = None
+    estimates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    answer: str | None = None
+    model: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

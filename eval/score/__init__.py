@@ -1,0 +1,1 @@
+"""Figures from ledgers: reads only what replay wrote."""
