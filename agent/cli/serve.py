@@ -158,6 +158,11 @@ class Plan:
     opens: bool
     place: Place | None = field(default_factory=Place.of_this_process)
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this process speaks for all workers."""
+        return self.place is None or not self.place.number
+
 
 def _begin(plan: Plan, *, falls_back: bool, logs: bool) -> None:
     """Be the server, or the supervisor of several."""
@@ -170,6 +175,8 @@ def _begin(plan: Plan, *, falls_back: bool, logs: bool) -> None:
         if plan.settings.workers > 1:
             _supervise(plan.settings)
     use = chosen(plan.config, falls_back=falls_back)
+    if plan.is_first:
+        typer.echo(use.line)
     with loaded(use, is_live=True) as engines, closing(ProfileListeners(engines.transcribers)) as listeners:
         _run(lambda: _serve(engines, listeners, plan=plan))
 
@@ -204,7 +211,7 @@ async def _serve(engines: ProfileEngines, listeners: ProfileListeners, *, plan: 
 
 def announce(server: Server, *, plan: Plan) -> None:
     """Say where the server is, once for all workers, and open the page if that was asked for."""
-    if plan.place is not None and plan.place.number:
+    if not plan.is_first:
         return
     if plan.settings.page:
         typer.echo(f"the page:  {server.page_url}")

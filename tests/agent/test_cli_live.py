@@ -79,7 +79,6 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Device]:
     def plug_in(end: BaseException | None = None) -> Device:
         device = Device(end)
         monkeypatch.setattr(agent.cli.talk, "microphone", device.microphone)
-        monkeypatch.setattr(agent.cli.talk, "input_devices", lambda: ["a microphone"])
         monkeypatch.setattr(agent.assembly, "embedded_listener", listener)
         return device
 
@@ -128,14 +127,6 @@ def test_ctrl_c_is_how_a_conversation_ends(attune: Attune, plug: Callable[..., D
     ran = attune("talk", "--voice", "none", "--database", tmp_path / "x.db")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert kept(attune, tmp_path / "x.db") == ["i am so happy"]
-
-
-def test_start_takes_the_microphone_where_there_is_one(attune: Attune, plug: Callable[..., Device]):
-    device = plug()
-    ran = attune("start")
-    assert ran.returncode == 0
-    assert device.asked_for == [None]
-    assert "i am so happy" in ran.stdout
 
 
 def test_without_a_loudspeaker_answers_are_written_and_that_is_said(

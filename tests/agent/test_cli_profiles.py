@@ -11,7 +11,6 @@ import pytest
 import agent.backends.choose
 import agent.cli.doctor
 import agent.cli.engines
-import agent.cli.talk
 from agent.backends.llm.scripted import ScriptedModel
 from agent.cli.servers import trouble_with
 from agent.models import user_store
@@ -109,10 +108,15 @@ def test_the_first_screen_says_in_one_line_how_to_get_a_better_one(attune: Attun
     assert "attune setup" not in attune(*FILE, recording, "--json").stdout
 
 
-def test_start_says_it_too(attune: Attune, recording: Path, instant_pace: list[float], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(agent.cli.talk, "input_devices", list)
+def test_start_says_it_too(attune: Attune, monkeypatch: pytest.MonkeyPatch):
+    opened: list[bool] = []
+
+    def run(work: Callable[[], object]) -> None:
+        opened.append(callable(work))
+
+    monkeypatch.setattr("agent.cli.serve._run", run)
     assert attune("start").stdout.count("attune setup") == 1
-    assert instant_pace
+    assert opened == [True]
 
 
 @pytest.mark.usefixtures("pulled")
