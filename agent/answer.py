@@ -36,7 +36,7 @@ async def sentences(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, No
         yield sentence
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Answer:
     """The state of one answer.
 
@@ -56,6 +56,7 @@ class Answer:
         is_apart: it is no part of the conversation.
         calls: the tools that were asked for in its place.
         has_failed: the responder failed.
+        is_hidden: engines are not to be shown it; the turn log keeps it.
     """
 
     utterance: Utterance
@@ -65,6 +66,7 @@ class Answer:
     is_apart: bool = False
     calls: tuple[ToolCall, ...] = ()
     has_failed: bool = False
+    is_hidden: bool = False
     is_crisis: bool = False
     estimate: EmotionEstimate | None = None
     estimate_was_late: bool = False

@@ -17,7 +17,15 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from streaming.events import SpeechEnded, SpeechPaused, SpeechResumed, SpeechStarted, Transcript, Utterance
+from streaming.events import (
+    SpeechDropped,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    Transcript,
+    Utterance,
+)
 
 from .floor import BargeInSettings, Evidence, judge
 from .overlap import Overlap, overlap, words_of
@@ -160,6 +168,8 @@ class BargeIn:
             case SpeechResumed(at_s=at_s) if self._speech is not None:
                 self._speech.voice_since_s = at_s
                 actions += self._duck(now_s)
+            case SpeechDropped(utterance=utterance) if self._speech is not None:
+                return actions + self._forget(utterance, now_s)
             case SpeechEnded(end_s=end_s) if self._speech is not None:
                 self._speech.falls_silent(end_s)
                 self._speech.has_ended = True
@@ -185,6 +195,13 @@ class BargeIn:
         elif self._state == "ducked" and (due_s := speech.silent_since_s + self._settings.silence_s) <= now_s:
             actions.append(self._resume(due_s, utterance=speech.utterance, reason="silence"))
         return actions
+
+    def _forget(self, utterance: int, at_s: float) -> list[BargeInAction]:
+        """The speech is void: it was never there."""
+        if self._speech is None or self._speech.utterance != utterance:
+            return []
+        self._speech = None
+        return [self._resume(at_s, utterance=utterance, reason="no words")] if self._state == "ducked" else []
 
     def _may_overlap(self, at_s: float) -> bool:
         ended_s = self._reply_end_s

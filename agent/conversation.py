@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 KEPT = 100
 """Turns held in memory; the whole conversation is in the turn log."""
 
+KEPT_CHARACTERS = 400_000
+"""Of all asides together: more than any model's window takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
@@ -68,8 +71,11 @@ class Conversation:
         return self.turns[max(0, first - self.n_left) :]
 
     def with_aside(self, aside: Aside) -> Conversation:
-        """Return the conversation with something to know from here on; the oldest beyond `KEPT` are gone."""
-        return replace(self, asides=(*self.asides, Placed(aside=aside, after=self.n_turns))[-KEPT:])
+        """Return the conversation with something to know from here on; the oldest beyond the bounds are gone."""
+        asides = (*self.asides, Placed(aside=aside, after=self.n_turns))[-KEPT:]
+        while len(asides) > 1 and sum(len(placed.aside.text) for placed in asides) > KEPT_CHARACTERS:
+            asides = asides[1:]
+        return replace(self, asides=asides)
 
     def with_reply(self, utterance: int, text: str) -> Conversation:
         """Return the conversation with another answer to an utterance; unchanged where that is not held."""

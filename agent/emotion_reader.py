@@ -14,7 +14,7 @@ from streaming.events import EngineTrouble
 
 from .correction import corrected
 from .errors import AgentError
-from .ports import Explaining
+from .ports import Explaining, Foresighted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,10 +74,17 @@ class EmotionReader:
         if not self.reads_emotion:
             return None
         try:
-            return await self._recognizer.recognize(utterance, conversation, revision=revision, source=self.source)
+            read = await self._recognizer.recognize(utterance, conversation, revision=revision, source=self.source)
         except (AgentError, StreamingError) as trouble:
             await self._trouble(utterance, trouble)
             return None
+        # Whoever took back that it may be read is not told of it any more.
+        return read if self.reads_emotion else None
+
+    async def prepare(self, utterance: Utterance | None, conversation: Conversation) -> None:
+        """Have the recogniser work ahead, where emotion is read and it can (`agent.ports.Foresighted`)."""
+        if self.reads_emotion and isinstance(self._recognizer, Foresighted):
+            await self._recognizer.prepare(utterance, conversation)
 
     async def corrected(self, estimate: EmotionEstimate, correction: EmotionCorrection) -> EmotionEstimate:
         """Return the estimate as the user would have it; words typed for it are read by whoever can."""

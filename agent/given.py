@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SOURCE = "given"
 
+LONGEST = 20_000
+"""Characters: a quarter of an hour of speech."""
+
 
 class NBestInvalid(AgentError):
     """A list of hypotheses is not in a form that is read."""
@@ -87,8 +90,11 @@ def utterance_of(
 
 
 def typed(text: str, *, utterance: int, at_s: float) -> Utterance:
-    """Return what somebody wrote instead of saying it, at stream time `at_s`; there is no voice in it."""
-    nbest = given(text)
+    """Return what somebody wrote instead of saying it, at stream time `at_s`; there is no voice in it.
+
+    Of more than `LONGEST` characters the end is left out.
+    """
+    nbest = given(text[:LONGEST])
     said = Transcript(utterance=utterance, revision=1, at_s=at_s, is_final=True, nbest=nbest)
     return Utterance(
         utterance=utterance,

@@ -16,22 +16,34 @@ if TYPE_CHECKING:
 
 
 class Interruptions:
-    """What speech over a reply does to it. While `are_heeded` is False it does nothing, and all of it is a turn."""
+    """What speech over a reply does to it. While it is not heeded it does nothing, and all of it is a turn."""
 
     def __init__(self, settings: BargeInSettings, *, sink: Sink, stop: Callable[[float], Awaitable[object]]) -> None:
         """Act on `sink`; `stop` ends the reply at a stream time."""
+        self._settings = settings
         self._barge_in = BargeIn(settings)
         self._sink = sink
         self._stop = stop
         self._due: list[BargeInAction] = []
-        self.are_heeded = True
+        self._are_heeded = True
+
+    def heed(self, *, are_heeded: bool) -> None:
+        """Heed speech over replies from here on, or not: what was begun because of it is taken back."""
+        if self._are_heeded and not are_heeded:
+            if self._barge_in.state == "ducked":
+                self._sink.resume()
+            self._barge_in = BargeIn(self._settings)
+            self._due.clear()
+        self._are_heeded = are_heeded
 
     def is_turn(self, utterance: int) -> bool:
         """Tell whether an utterance is a turn, rather than a sign that somebody listens."""
-        return not self.are_heeded or self._barge_in.is_turn(utterance)
+        return not self._are_heeded or self._barge_in.is_turn(utterance)
 
     def sounding(self, sentence: str, *, is_first: bool, at_s: float, is_crisis: bool) -> None:
         """The next sentence of a reply sounds from now on."""
+        if not self._are_heeded:
+            return
         if is_first:
             # Acted on at the next step: this runs inside the answer's own task, which may be what has to be cancelled.
             self._due += self._barge_in.reply_started(at_s=at_s, is_crisis=is_crisis)
@@ -44,11 +56,13 @@ class Interruptions:
 
     async def advance(self, now_s: float) -> None:
         """Let stream time pass."""
-        await self._act(self._barge_in.advance(now_s))
+        if self._are_heeded:
+            await self._act(self._barge_in.advance(now_s))
 
     async def overhear(self, event: ListenerEvent, *, now_s: float) -> None:
         """Take what the listener says."""
-        await self._act(self._barge_in.feed(event, now_s=now_s))
+        if self._are_heeded:
+            await self._act(self._barge_in.feed(event, now_s=now_s))
 
     def forget_due(self) -> None:
         """The reply is over: what was still to be done to it must not befall the next one."""
@@ -56,11 +70,10 @@ class Interruptions:
 
     async def reply_ended(self, *, at_s: float) -> None:
         """The reply has been heard to its end, or was stopped."""
-        await self._act(self._barge_in.reply_ended(at_s=at_s))
+        if self._are_heeded:
+            await self._act(self._barge_in.reply_ended(at_s=at_s))
 
     async def _act(self, actions: Sequence[BargeInAction]) -> None:
-        if not self.are_heeded:
-            return
         for action in actions:
             match action:
                 case Duck():

@@ -72,18 +72,25 @@ class Keeping:
 
     async def keep(self, turn: Turn, *, tasks: TaskGroup | None) -> None:
         """Hand a turn over; tell that it is on disk, or why not, by a task or, without `tasks`, before returning."""
-        if self._log is None:
+        saving = await self.hand_over(turn)
+        if saving is None:
             return
-        try:
-            saving = self._log.saving(turn)
-        except TurnLogFailed as trouble:
-            await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
-            return
-        self._unacknowledged.append(saving)
         if tasks is None:
             await self._acknowledge(saving)
         else:
             tasks.start_soon(self._acknowledge, saving)
+
+    async def hand_over(self, turn: Turn) -> Saving | None:
+        """Hand a turn over; `settle` tells of it. None where there is no log, or it refused, which is told."""
+        if self._log is None:
+            return None
+        try:
+            saving = self._log.saving(turn)
+        except TurnLogFailed as trouble:
+            await self._tell(StorageDegraded(utterance=turn.utterance, message=str(trouble)))
+            return None
+        self._unacknowledged.append(saving)
+        return saving
 
     async def correct(
         self, session: str, correction: EmotionCorrection, estimate: EmotionEstimate, *, tasks: TaskGroup | None

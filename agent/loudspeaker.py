@@ -9,7 +9,7 @@ resume and cancel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import anyio.lowlevel
 import anyio.to_thread
@@ -84,6 +84,15 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Free the device. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class OwnClock(Protocol):
+    """A sink that goes on by itself, whether or not the stream does."""
+
+    async def over(self) -> None:
+        """Return when the reply was heard to its end, or is cancelled."""
         ...
 
 

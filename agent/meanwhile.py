@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streaming.events import (
     RollingProsody,
+    SpeechDropped,
     SpeechEnded,
     SpeechPaused,
     SpeechResumed,
@@ -74,7 +75,7 @@ class Meanwhile:
             case SpeechResumed():
                 self._speculation.resume()
                 await self._speculation.warm(conversation, tasks=tasks)
-            case SpeechEnded():
+            case SpeechEnded() | SpeechDropped():
                 self._rolling.drop()
                 self._speculation.drop()
             case _:

@@ -139,7 +139,7 @@ class Preparation:
     async def _await_estimate(self, answer: Answer) -> None:
         # Live, a crisis answer waits for nothing; in lockstep every step is finished.
         wait_s = self._settings.emotion_wait_s
-        with anyio.move_on_after(0 if self._is_urgent(answer) and math.isfinite(wait_s) else wait_s) as budget:
+        with anyio.move_on_after(0 if self.is_urgent(answer) and math.isfinite(wait_s) else wait_s) as budget:
             await answer.was_read.wait()
         answer.estimate_was_late = budget.cancelled_caught
 
@@ -160,13 +160,13 @@ class Preparation:
             self._sink.finish()
 
     def _style(self, answer: Answer, conversation: Conversation) -> SpeakingStyle:
-        if self._is_urgent(answer):
+        if self.is_urgent(answer):
             return style_for(answer.estimate, kind="crisis")
         style, responder = style_for(answer.estimate), self._engines.responder
         return tinted(style, responder.tone(answer.estimate, conversation)) if isinstance(responder, Toned) else style
 
-    def _is_urgent(self, answer: Answer) -> bool:
-        """Return whether the answer is the agent's own to danger."""
+    def is_urgent(self, answer: Answer) -> bool:
+        """Tell whether the answer is the agent's own to danger."""
         return answer.is_crisis and not self._translates
 
     def _checked(self, answer: Answer, sentence: str, *, locale: str) -> tuple[str, str]:

@@ -34,14 +34,29 @@ class Record:
         self.keeping = Keeping(log, tell=tell)
         self._spoken: dict[int, SpokenReply] = {}
 
-    async def keep(self, answer: Answer, *, reply: str, interrupted: bool, tasks: TaskGroup | None) -> None:
-        """Put the turn of an answer into the window and hand it to the log, by a task or, without, before returning."""
-        turn = self.turn_of(answer, reply=reply, interrupted=interrupted)
-        self.conversation = self.conversation.with_turn(turn)
-        self._spoken[turn.utterance] = answer.spoken
+    def show(self, answer: Answer, *, reply: str = "", interrupted: bool = False) -> None:
+        """Put the turn of an answer, as it is by now, into the window; what is read of it later is put in its place."""
+        if not answer.is_hidden:
+            turn = self.turn_of(answer, reply=reply, interrupted=interrupted)
+            self.conversation = self.conversation.with_turn(turn)
+        self._spoken[answer.utterance.utterance] = answer.spoken
         while len(self._spoken) > _N_TRUNCATABLE:
             del self._spoken[next(iter(self._spoken))]
-        await self.keeping.keep(turn, tasks=tasks)
+
+    async def log(
+        self, answer: Answer, *, reply: str = "", interrupted: bool = False, tasks: TaskGroup | None, waits: bool = True
+    ) -> None:
+        """Hand the turn of an answer to the log; tell by a task, before returning, or (it must not wait) later."""
+        turn = self.turn_of(answer, reply=reply, interrupted=interrupted)
+        if tasks is None and not waits:
+            await self.keeping.hand_over(turn)
+        else:
+            await self.keeping.keep(turn, tasks=tasks)
+
+    def note_calls(self, answer: Answer) -> None:
+        """Let engines know later what was asked of which tool: the program gives only the result."""
+        for call in () if answer.is_apart else answer.calls:
+            self.learn(Aside(kind="call", text=call.arguments, call=call.call, name=call.name))
 
     def turn_of(self, answer: Answer, *, reply: str = "", interrupted: bool = False) -> Turn:
         """Return the turn of an answer as it is so far."""

@@ -6,22 +6,23 @@ answer, or is kept without one when the next is there.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import anyio
 
 from streaming.audio import SAMPLE_RATE
 
 from .answer import Answer, metrics_of
-from .behaviour import TYPED, Aside, Behaviour, Respond, Truncate, Withdraw, Write
+from .behaviour import TYPED, Aside, Behaviour, Forget, Respond, Truncate, Withdraw, Write
 from .conversation import Placed
 from .emotion_reader import EmotionReader
 from .events import ReplyDone, ReplyEnd, ReplyRefused, ReplyStarted, UtteranceDismissed
 from .given import typed
 from .interruptions import Interruptions
+from .loudspeaker import OwnClock
 from .preparation import Preparation
+from .unanswered import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from streaming.events import ListenerEvent, Utterance
 
     from .conversation import Conversation
-    from .events import SessionEvent
+    from .events import EmotionEstimate, SessionEvent
     from .loudspeaker import Sink
     from .preparation import Engines
     from .record import Record
@@ -41,20 +42,8 @@ if TYPE_CHECKING:
 KEEP_S = 6.0
 """How long the end of an answer may take to be told and saved: longer than the turn log waits for another's lock."""
 
-MOST_WAITING = 16
-"""Utterances that may wait for a reply that nothing interrupts; of more the oldest is kept without an answer."""
-
 UNPROMPTED = 2 * TYPED
 """Answers to nothing in particular are numbered from here on."""
-
-
-@runtime_checkable
-class OwnClock(Protocol):
-    """A sink that goes on by itself, whether or not the stream does."""
-
-    async def over(self) -> None:
-        """Return when the reply was heard to its end, or is cancelled."""
-        ...
 
 
 class Replies:
@@ -94,8 +83,9 @@ class Replies:
         self._tasks: TaskGroup | None = None
         self._under_way: Answer | None = None
         self._ending: Answer | None = None
-        self._unanswered: Answer | None = None
-        self._waiting: deque[Answer] = deque()
+        self._unanswered = Unanswered(record, tell=tell)
+        self.is_leaving = False
+        """Nothing more is answered."""
         self._explained: Answer | None = None
         self._n_unprompted = 0
 
@@ -117,12 +107,13 @@ class Replies:
     def begin(self, tasks: TaskGroup) -> None:
         """The session runs: answers are prepared in `tasks`."""
         self._tasks = tasks
+        self._unanswered.tasks = self.beside
 
     def behave(self, behaviour: Behaviour) -> None:
         """Take what the program wants from here on."""
         self.behaviour = behaviour
         self.reader.source = behaviour.emotion
-        self._interruptions.are_heeded = behaviour.interrupts
+        self._interruptions.heed(are_heeded=behaviour.interrupts)
         self._record.conversation = replace(self._record.conversation, behaviour=behaviour)
 
     # What the stream brings
@@ -150,17 +141,31 @@ class Replies:
         """
         answer = Answer(utterance=utterance, heard_at=self._clock(), speculated=speculated, n_rolled=n_rolled)
         answer.behaviour = self.behaviour
-        if not self.behaviour.answers:
+        if self.is_leaving or not self.behaviour.answers:
             await self._hold(answer)
-        elif self._under_way is not None and not self.behaviour.interrupts:
+            return
+        await self._unanswered.put_away(self._unanswered.take())
+        answer.is_crisis = self._preparation.is_danger(utterance, self._record.conversation)
+        is_busy = self._under_way is not None or self._ending is not None or self._unanswered.waiting
+        if is_busy and not self.behaviour.interrupts and not self._preparation.is_urgent(answer):
             self._read(answer)
-            self._waiting.append(answer)
-            if len(self._waiting) > MOST_WAITING:
-                await self._keep_unanswered(self._waiting.popleft())
-        else:
-            await self.stop(by="speech")
-            self._read(answer)
-            await self._start(answer)
+            if self._is_lockstep:
+                await answer.was_read.wait()
+            await self._unanswered.queue(answer)
+            await self._next()
+            return
+        await self._unanswered.drop_queue()
+        await self.stop(by="speech")
+        self._read(answer)
+        await self._start(answer)
+
+    def last_reading(self) -> EmotionEstimate | None:
+        """Return the reading of the utterance before the one just over; None where there is none, or not yet."""
+        said = [one for one in self._held if _was_said(one.utterance.utterance) and not one.is_apart]
+        if said:
+            return max(said, key=lambda one: one.heard_at).estimate
+        turns = [turn for turn in self._record.conversation.turns if _was_said(turn.utterance)]
+        return turns[-1].estimate if turns else None
 
     async def is_turn(self, utterance: Utterance) -> bool:
         """Tell whether an utterance is a turn, rather than a sign that somebody listens; tell the program if not."""
@@ -187,21 +192,24 @@ class Replies:
 
     async def _hold(self, answer: Answer) -> None:
         """Have an utterance wait for somebody to ask for its answer; the one that waited so far is kept without."""
-        before, self._unanswered = self._unanswered, None if answer.behaviour.only_listens else answer
-        await self._keep_unanswered(before)
+        await self._unanswered.put_away(self._unanswered.take())
         self._read(answer)
         if self._is_lockstep:
             await answer.was_read.wait()
-        if not answer.behaviour.only_listens:
-            return
-        if self._is_lockstep or self._tasks is None:
-            await self._keep_unanswered(answer)
+        if answer.behaviour.only_listens or self.is_leaving:
+            await self._unanswered.put_away(answer)
         else:
-            self._tasks.start_soon(self._keep_unanswered, answer)
+            self._unanswered.one = answer
+
+    async def forget(self, what: Aside | Forget) -> None:
+        """Take what waits for an answer, or gets one, out of what engines are shown."""
+        answer = self.answer_to(what.utterance) if isinstance(what, Forget) and what.utterance is not None else None
+        if answer is not None:
+            await self._unanswered.hide(answer)
 
     async def _respond(self, request: Respond) -> None:
         """Answer what waits, or what the request itself brings."""
-        if self._under_way is not None or self._waiting:
+        if self._under_way is not None or self._ending is not None or self._unanswered.waiting or self.is_leaving:
             message = "an answer is under way: stop it first, or wait until it is done"
             await self._tell(ReplyRefused(request=request.request, message=message))
             return
@@ -237,28 +245,38 @@ class Replies:
     # The end of the session
 
     async def hear_out(self) -> None:
-        """The stream is over: let the last answers sound to their end."""
+        """The stream is over: let the last answers sound to their end, and what was said last be read."""
         while (answer := self._under_way) is not None:
             await answer.done.wait()
             await self._sink.drain()
             await self._end_if_heard(self.now_s)
             if self._under_way is answer:  # a device that is lost may never say so
                 await self.stop(by="session")
+        await self._unanswered.put_away(self._unanswered.take())
+        with anyio.move_on_after(KEEP_S):
+            await self._unanswered.read_all()
 
     async def leave(self) -> None:
-        """Leaving, by whatever door: the turn under way is kept as far as it was heard, and what waits without one."""
-        self._tasks = None
-        waiting, self._waiting = tuple(self._waiting), deque()
-        await self.stop(by="session")
-        for answer in (*waiting, self._unanswered):
-            with anyio.move_on_after(KEEP_S, shield=True):
-                await self._keep_unanswered(answer)
-        self._unanswered = None
+        """Leaving, by whatever door: the turn under way is kept as far as it was heard, and what waits without one.
+
+        The log is only handed them: the disk is waited for once, by whoever called this.
+        """
+        self._tasks, self._unanswered.tasks, self.is_leaving = None, None, True
+        with anyio.move_on_after(KEEP_S, shield=True):
+            await self._unanswered.hand_over_all()
+            await self.stop(by="session")
+            await self._unanswered.drop_queue()
+            await self._unanswered.put_away(self._unanswered.take())
+
+    @property
+    def _held(self) -> tuple[Answer, ...]:
+        """All whose turn is not logged yet."""
+        here = (one for one in (self._under_way, self._ending) if one is not None)
+        return (*here, *self._unanswered.held)
 
     def answer_to(self, utterance: int) -> Answer | None:
         """Return the answer to an utterance until its turn is kept."""
-        held = (self._under_way, self._ending, self._unanswered, *self._waiting)
-        return next((one for one in held if one and one.utterance.utterance == utterance), None)
+        return next((one for one in self._held if one.utterance.utterance == utterance), None)
 
     def _read(self, answer: Answer) -> None:
         answer.is_crisis = self._preparation.is_danger(answer.utterance, self._record.conversation)
@@ -269,16 +287,19 @@ class Replies:
 
     def _asked(self, request: Respond) -> Answer:
         """Return the answer a request is for: to its own text, to what waits, or to nothing in particular."""
-        waiting = self._unanswered
+        waiting = self._unanswered.one
         if request.text is None and not request.is_apart and waiting is not None:
-            self._unanswered = None
+            self._unanswered.take()
             waiting.heard_at = self._clock()
             return waiting
         self._n_unprompted += 1
         number = UNPROMPTED + self._n_unprompted
         utterance = typed(request.text or "", utterance=number, at_s=self.now_s)
         answer = Answer(utterance=utterance, heard_at=self._clock(), is_apart=request.is_apart)
-        self._read(answer)
+        if utterance.transcript.text:
+            self._read(answer)
+        else:
+            answer.was_read.set()
         return answer
 
     async def _start(self, answer: Answer, conversation: Conversation | None = None) -> None:
@@ -353,29 +374,23 @@ class Replies:
                 # Only now: an estimate, or a correction, may have come while the end was told.
                 self._ending = None
                 await self._keep(answer, reply=text, interrupted=interrupted)
-                self._note_calls(answer)
+                self._record.note_calls(answer)
             if not answer.is_apart:
                 await self._tell(metrics_of(answer))
         await self._next()
 
     async def _next(self) -> None:
         """Answer what was said while a reply went on that nothing interrupts."""
-        if self._waiting:
-            await self._start(self._waiting.popleft())
-
-    async def _keep_unanswered(self, answer: Answer | None) -> None:
-        if answer is None:
-            return
-        if self._tasks is not None:
-            await answer.was_read.wait()
-        await self._keep(answer, reply="", interrupted=False)
-        await self._tell(metrics_of(answer))
-
-    def _note_calls(self, answer: Answer) -> None:
-        """Let engines know later what was asked of which tool: the program gives only the result."""
-        for call in () if answer.is_apart else answer.calls:
-            self._record.learn(Aside(kind="call", text=call.arguments, call=call.call, name=call.name))
+        if self._unanswered.waiting and self._under_way is None and self._ending is None and not self.is_leaving:
+            await self._start(self._unanswered.waiting.popleft())
 
     async def _keep(self, answer: Answer, *, reply: str, interrupted: bool) -> None:
         if not answer.is_apart:
-            await self._record.keep(answer, reply=reply, interrupted=interrupted, tasks=self.beside)
+            self._record.show(answer, reply=reply, interrupted=interrupted)
+            waits = not self.is_leaving or self._is_lockstep
+            await self._record.log(answer, reply=reply, interrupted=interrupted, tasks=self.beside, waits=waits)
+
+
+def _was_said(utterance: int) -> bool:
+    """Tell whether somebody said or wrote an utterance, rather than a program asking for an answer to nothing."""
+    return utterance < UNPROMPTED

@@ -23,6 +23,7 @@ from .behaviour import Aside, Behaviour, Forget, Respond, Truncate, Withdraw, Wr
 from .correction import EmotionCorrection, spoken_correction
 from .duplex import HalfDuplexGate
 from .meanwhile import Meanwhile
+from .ports import Foresighted
 from .preparation import Engines, PreparationSettings
 from .record import Record
 from .replies import KEEP_S, Replies
@@ -96,7 +97,9 @@ class Session:
         self._replies = replies = Replies(
             self._record, engines=engines, sink=sink, tell=tell, settings=self._settings, clock=clock
         )
-        ahead = (engines.recognizer, engines.responder) if replies.reader.reads_emotion else (engines.responder,)
+        ahead = (
+            (replies.reader, engines.responder) if isinstance(engines.recognizer, Foresighted) else (engines.responder,)
+        )
         self._meanwhile = Meanwhile(replies.reader, ahead=ahead, tell=tell)
 
     @property
@@ -132,6 +135,10 @@ class Session:
         """Stop the reply under way, now; returns whether there was one. May come from any task of the same loop."""
         return await self._replies.stop(by="program")
 
+    def leave_now(self) -> None:
+        """Answer nothing more: what is said from here on is only kept. Before the stream is closed in a hurry."""
+        self._replies.is_leaving = True
+
     async def _step(self, block: Heard) -> None:
         await self._replies.advance(block.now_s)
         for event in block.events:
@@ -161,6 +168,7 @@ class Session:
                 await self._replies.obey(mark)
             case Aside() | Forget():
                 self._record.learn(mark)
+                await self._replies.forget(mark)
             case EmotionCorrection() if self._replies.beside is not None:
                 # Free words are read by a model: the stream does not wait for it.
                 self._replies.beside.start_soon(self.correct, mark)
@@ -200,7 +208,6 @@ class Session:
 
     async def _heed(self, utterance: Utterance) -> None:
         """Correct the reading of the turn before where this utterance plainly does."""
-        last = self.conversation.turns[-1].estimate if self.conversation.turns else None
-        correction = spoken_correction(utterance.transcript.text, last)
+        correction = spoken_correction(utterance.transcript.text, self._replies.last_reading())
         if correction is not None:
             await self.correct(correction)

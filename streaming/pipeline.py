@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import numpy as np
 
@@ -116,6 +117,8 @@ class _Feeder:
     async def feed(self, blocks: Sequence[Samples]) -> list[list[ListenerEvent]]:
         """Return what each block leads to."""
         hurried = self._backlog_s is not None and self._backlog_s() > HURRY_S
+        if len(blocks) == AT_ONCE:
+            await anyio.lowlevel.checkpoint()  # much at once is heard piece by piece: others have their turn
         told: list[list[ListenerEvent]] = []
         while self._inline and len(told) < len(blocks) and not self._listener.may_wait:
             told.append(self._listener.feed(blocks[len(told)], hurried=hurried))

@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from ..loudspeaker import Sink
 
 MICROPHONE = "mic"
+ENDS = {
+    "draining": "the server stops",
+    "idle": "nothing was said for a long time",
+    "too_long": "it reaches its longest time",
+}
+"""Why a conversation is about to end, by the reason the server gives."""
 URL = "ws://127.0.0.1:8765"
 
 
@@ -169,7 +175,8 @@ def _drawn(view: TalkView) -> Callable[[Event], None]:
             case "attune.session.info":
                 view.print_above(Text(visible(str(event.get("notice", ""))), style="dim"))
             case "attune.session.ending":
-                text = f"the conversation ends in {event.get('in_s')} s: {event.get('reason')}"
+                reason = str(event.get("reason"))
+                text = f"the conversation ends in {event.get('in_s')} s: {ENDS.get(reason, reason)}"
                 view.print_above(Text(visible(text), style="red"))
             case _:
                 for heard in hearing.feed(event):

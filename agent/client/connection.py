@@ -6,9 +6,11 @@ the number of the last event it saw, and gets what it has missed.
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
@@ -153,9 +155,7 @@ class Connection:
             ServerLost: coming back does not help, or did not succeed in time.
         """
         if code == NO_SESSION and self._place.token is not None:
-            self.note("the conversation is gone at the server: beginning a new one")
-            self._place = _Place()
-            return await self._connect()
+            return await self._anew()
         if code not in LOST:
             raise ServerLost(f"the server ended the conversation: {reason or 'it gave no reason'} ({code})")
         self.note("connection lost: trying to come back")
@@ -164,6 +164,8 @@ class Connection:
             try:
                 socket = await self._connect()
             except ServerLost as trouble:
+                if self._is_gone(trouble.__cause__):
+                    return await self._anew()
                 if waited_s >= self.patience.back_s or isinstance(trouble.__cause__, InvalidStatus):
                     raise
                 await self.sleep(wait_s)
@@ -172,6 +174,16 @@ class Connection:
             else:
                 self.note("connected again")
                 return socket
+
+    def _is_gone(self, cause: BaseException | None) -> bool:
+        """Tell whether a server refuses since it does not know the session any more."""
+        is_unknown = isinstance(cause, InvalidStatus) and cause.response.status_code == HTTPStatus.NOT_FOUND
+        return is_unknown and self._place.token is not None
+
+    async def _anew(self) -> ClientConnection:
+        self.note("the conversation is gone at the server: beginning a new one")
+        self._place = _Place()
+        return await self._connect()
 
     async def _connect(self) -> ClientConnection:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
@@ -218,4 +230,7 @@ def _where(url: str) -> str:
 
 
 def _why(trouble: OSError) -> str:
+    # Of a name with several addresses, all are told of in one text.
+    if trouble.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(trouble):
+        return "nothing listens there; start a server with `attune serve`, or name another with --url"
     return (trouble.strerror or str(trouble) or "it does not answer").lower()

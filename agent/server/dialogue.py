@@ -114,6 +114,7 @@ class HostedDialogue:
         self._source = LiveSource(capacity_s=BACKLOG_S, name="the client")
         self._sink = WireSink(emit=self._sound, moved=self._moved)
         self._session: Session | None = None
+        self._is_urgent = False
         self._tasks: TaskGroup | None = None
         self._post: Callable[[Sequence[ServerEvent]], None] | None = None
 
@@ -159,9 +160,12 @@ class HostedDialogue:
 
     def end(self, how: Stop) -> None:
         """See `agent.server.ports.Dialogue`."""
+        if how == "now":
+            self._is_urgent = True
+            if self._session is not None:
+                self._session.leave_now()
+                self._beside(self._session.stop_reply)
         self._source.close()
-        if how == "now" and self._session is not None:
-            self._beside(self._session.stop_reply)
 
     def _guest(self) -> Guest:
         dialect = self._dialect
@@ -178,6 +182,8 @@ class HostedDialogue:
 
     def _began(self, session: Session) -> None:
         self._session = session
+        if self._is_urgent:
+            session.leave_now()
 
     def _consent(self) -> Consent:
         return Consent(given=self._dialect.has_consent is True, source=self._dialect.emotion)

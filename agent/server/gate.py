@@ -93,10 +93,11 @@ class Gate:
             return Visit(address=address, no=No.rejected(judged), is_told_later=is_page and judged.status == 401)
         resume = resume_request(protocols=judged.offers, headers=_resume_headers(headers))
         visit = Visit(address=address, admitted=judged, resume=resume)
+        if resume is not None and self._relay is not None and (owner := self._relay.owner(resume.token)) is not None:
+            # A token that is still to come is looked at there.
+            return replace(visit, owner=owner)
         if judged.sends_token:
             return visit
-        if resume is not None and self._relay is not None and (owner := self._relay.owner(resume.token)) is not None:
-            return replace(visit, owner=owner)
         refused = self._refusal(visit, judged)
         if refused is None:
             return visit

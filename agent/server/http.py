@@ -43,6 +43,9 @@ TYPES: Final = {
 }
 """What a file of the page is. Others are not served."""
 
+EXAMPLE: Final = "/example.ogg"
+"""Where the page finds the recorded conversation of `attune demo`, for who has no microphone."""
+
 SECURITY: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -114,11 +117,13 @@ class Asset:
 
 
 def page_assets(folder: Traversable | None = None) -> dict[str, Asset]:
-    """Read the page into memory, by path (`/`, `/app.js`, `/parts/x.js`); what is not there cannot be asked for."""
+    """Read the page and its example into memory, by path (`/`, `/js/main.js`); nothing else can be asked for."""
     assets: dict[str, Asset] = {}
     _collect(folder or files("agent") / "web", "", assets)
     if "/index.html" in assets:
         assets["/"] = assets["/index.html"]
+    if folder is None:
+        assets[EXAMPLE] = _asset(files("agent") / "demo" / "conversation.ogg", TYPES[".ogg"])
     return assets
 
 
@@ -134,9 +139,12 @@ def _collect(folder: Traversable, prefix: str, assets: dict[str, Asset]) -> None
             continue
         content_type = TYPES.get("." + entry.name.rpartition(".")[2].lower())
         if content_type is not None:
-            body = entry.read_bytes()
-            etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-            assets[path] = Asset(body=body, content_type=content_type, etag=etag)
+            assets[path] = _asset(entry, content_type)
+
+
+def _asset(entry: Traversable, content_type: str) -> Asset:
+    body = entry.read_bytes()
+    return Asset(body=body, content_type=content_type, etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

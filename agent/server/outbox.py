@@ -152,8 +152,9 @@ class Outbox:
         return after is None or self._forgotten <= after <= self._reached
 
     def close(self) -> None:
-        """Nothing more comes: `next` gives what is left, then nothing. Idempotent."""
+        """Nothing more comes: `next` gives what is left, then nothing; nothing is kept. Idempotent."""
         self._is_closed = True
+        self._keep_nothing()
         self._wake()
 
     def _take(self) -> list[str]:
@@ -167,8 +168,17 @@ class Outbox:
         self._reached = self._sent[-1].number
         self._unsent.clear()
         self._unsent_bytes = 0
+        if self._is_closed:
+            self._keep_nothing()
         self._forget(now_s)
         return texts
+
+    def _keep_nothing(self) -> None:
+        """Let go of all that was sent: nobody comes back to a session that is over."""
+        if self._sent:
+            self._forgotten = self._sent[-1].number
+        self._sent.clear()
+        self._sent_bytes = self._n_taken = 0
 
     def _forget(self, now_s: float) -> None:
         """Let go of the oldest messages that were sent, those in hand excepted."""

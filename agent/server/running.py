@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from .app import serve
-from .collector import come_seldom
+from .collector import collect_ended, come_seldom
 from .draining import stop_signals
 from .metrics import ServerMetrics
 from .relay import Relay
@@ -89,6 +89,7 @@ async def run_server(
     ):
         if place is not None:
             tasks.start_soon(orphaned, stopping)
+        tasks.start_soon(collect_ended, server.seats)
         announce(server)
         await until_drained(server, stopping)
         tasks.cancel_scope.cancel()

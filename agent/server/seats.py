@@ -67,6 +67,7 @@ class Seats:
         self._by_token: Secrets[Seat] = Secrets()
         self._displaced: set[Seat] = set()
         self._nobody: anyio.Event | None = None
+        self._n_ended = 0
         self._tasks = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
@@ -87,6 +88,11 @@ class Seats:
 
     def __len__(self) -> int:
         return len(self._seats)
+
+    @property
+    def n_ended(self) -> int:
+        """How many sessions have ended so far."""
+        return self._n_ended
 
     @property
     def is_draining(self) -> bool:
@@ -208,6 +214,7 @@ class Seats:
             await seat.hold()
         finally:
             self._seats.remove(seat)
+            self._n_ended += 1
             self._by_token.drop(seat.resume_token)
             if not self._seats and self._nobody is not None:
                 self._nobody.set()

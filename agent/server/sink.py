@@ -152,7 +152,7 @@ class WireSink:
             await self._sleep(n_left / SAMPLE_RATE)
 
     async def over(self) -> None:
-        """See `agent.replies.OwnClock`: this reply's end, whatever begins while one waits."""
+        """See `agent.loudspeaker.OwnClock`: this reply's end, whatever begins while one waits."""
         reply = self._reply
         await anyio.lowlevel.checkpoint()
         while self._open and reply == self._reply and self.ended_s(now_s=0.0) is None:

@@ -50,7 +50,7 @@ def history_step(event: HistoryList | HistoryExport | HistoryDelete, info: Sessi
         WireFault: it cannot be had here.
     """
     if not info.has_history:
-        raise WireFault("not_available", "this server shows no history, expected no attune.history event")
+        raise WireFault("not_available", "this server shows nobody what is kept")
     match event:
         case HistoryList():
             request = HistoryRequest(action="list", event_id=event.event_id)

@@ -5,7 +5,7 @@ Holds what was said in words, never sound. Bounded: the oldest items are forgott
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 Item: TypeAlias = dict[str, Any]
 """An item as it is told: `id`, `object`, `type`, `status` and what its type holds."""
@@ -14,14 +14,19 @@ ROOT: Final = "root"
 """In place of an item's id: before the first one."""
 
 KEPT: Final = 4000
+KEPT_CHARACTERS: Final = 4 * 2**20
+"""Of all items together, as they were put in: a client may send a megabyte in each."""
 
 
 class Items:
     """The items of one conversation, oldest first."""
 
-    def __init__(self, *, kept: int = KEPT) -> None:
-        """Begin empty; of more than `kept` items the oldest are forgotten."""
+    def __init__(self, *, kept: int = KEPT, kept_characters: int = KEPT_CHARACTERS) -> None:
+        """Begin empty; of more than `kept` items, or more text than `kept_characters`, the oldest are forgotten."""
         self._kept = kept
+        self._kept_characters = kept_characters
+        self._size_of: dict[str, int] = {}
+        self._n_characters = 0
         self._order: list[str] = []
         self._items: dict[str, Item] = {}
         self._id_of: dict[int, str] = {}
@@ -58,7 +63,9 @@ class Items:
         previous = self._order[place - 1] if place else None
         self._order.insert(place, item_id)
         self._items[item_id] = item
-        if len(self._order) > self._kept:
+        size = self._size_of[item_id] = _n_characters(item)
+        self._n_characters += size
+        while len(self._order) > self._kept or (self._n_characters > self._kept_characters and len(self._order) > 1):
             self.remove(self._order[0])
         return previous
 
@@ -92,6 +99,7 @@ class Items:
         item = self._items.pop(item_id, None)
         if item is not None:
             self._order.remove(item_id)
+            self._n_characters -= self._size_of.pop(item_id)
             self._answered.pop(item_id, None)
             self._removed[item_id] = None
             if len(self._removed) > self._kept:
@@ -136,6 +144,15 @@ class Items:
     def answered_by(self, item_id: str) -> int | None:
         """Return the utterance that an agent's item answers, None for other items."""
         return self._answered.get(item_id)
+
+
+def _n_characters(value: object) -> int:
+    """Return how much text is in an item."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_n_characters, cast("dict[str, object]", value).values()))
+    return sum(map(_n_characters, cast("list[object]", value))) if isinstance(value, list) else 0
 
 
 def words_of(item: Item) -> str:

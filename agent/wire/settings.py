@@ -116,10 +116,13 @@ class SessionSettings:
 
     @property
     def emotion(self) -> EmotionSource:
-        """What emotion may be read from: nothing where the user did not consent."""
+        """What emotion may be read from: nothing without consent, never more than the server reads."""
         if self.attune.consent is False:
             return "off"
-        return self.attune.emotion or self.defaults.emotion
+        asked, allowed = self.attune.emotion or self.defaults.emotion, self.defaults.emotion
+        if allowed in {"both", asked}:
+            return asked
+        return allowed if asked == "both" else "off"
 
     def _tool_choice(self) -> ToolChoice:
         return self.tool_choice if isinstance(self.tool_choice, str) else str(self.tool_choice.get("name", "auto"))

@@ -25,13 +25,13 @@ from agent.events import (
 )
 from agent.loudspeaker import SilentSink
 from agent.replies import UNPROMPTED
-from tests.talking import Scene, settled, started, whole
+from streaming.events import SpeechDropped, Utterance
+from tests.talking import FarSighted, Scene, settled, started, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from agent.conversation import Conversation
-    from streaming.events import Utterance
     from streaming.pipeline import Heard
 
 pytestmark = pytest.mark.anyio
@@ -381,3 +381,143 @@ async def test_nobodys_rolling_estimates_are_not_made():
     await talk.run(Behaviour(rolls=False), *whole("hello"))
     assert all(estimate.is_final for estimate in talk.of(EmotionEstimate))
     assert talk.of(EmotionEstimate)
+
+
+# What a second reading found
+
+
+async def test_turns_that_wait_are_kept_when_speech_may_interrupt_again():
+    talk, responder = scene(speech=ScriptedSpeech(s_per_character=1.0))
+    await talk.run(
+        Behaviour(interrupts=False),
+        *whole("one"),
+        *whole("two", utterance=2, at_s=3.0),
+        Behaviour(),
+        *whole("three", utterance=3, at_s=6.0),
+    )
+    assert [text for text, _ in responder.asked] == ["one", "three"]
+    assert sorted(turn.text for turn in talk.turns) == ["one", "three", "two"]
+    assert [done.utterance for done in talk.of(ReplyDone)] == [1, 3]
+
+
+async def test_what_was_typed_is_known_to_the_answer_to_what_is_said_next():
+    talk, responder = scene()
+    await talk.run(Write(utterance=TYPED, text="i typed this"), *whole("and i say this"), [], Respond(request="r"), [])
+    text, conversation = responder.asked[0]
+    assert (text, [turn.text for turn in conversation.turns]) == ("and i say this", ["i typed this"])
+    assert responder.asked[1][0] == ""
+
+
+async def test_a_slow_recogniser_does_not_keep_a_listening_session_from_hearing():
+    recognizer = FarSighted()
+    talk = Scene(recognizer=recognizer)
+    heard: list[int] = []
+    only = Behaviour(answers=False, only_listens=True)
+    three = whole("three", utterance=3, at_s=6.0)
+    await talk.run(
+        only,
+        recognizer.final.hold,
+        *whole("one"),
+        *whole("two", utterance=2, at_s=3.0),
+        lambda: heard.append(len(talk.of(Utterance))),
+        recognizer.final.let_go,
+        *three,
+    )
+    assert heard == [2]
+    assert [turn.text for turn in talk.turns] == ["one", "two", "three"]
+    assert [event.utterance for event in talk.of(TurnSaved)] == [1, 2, 3]
+
+
+async def test_the_last_words_of_a_listening_session_are_read_and_kept():
+    recognizer = FarSighted()
+    talk = Scene(recognizer=recognizer)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(
+            talk.run, Behaviour(answers=False, only_listens=True), recognizer.final.hold, *whole("the last words")
+        )
+        while not talk.of(Utterance):
+            await settled()
+        await settled()
+        assert not talk.turns
+        recognizer.final.let_go()
+    assert [(turn.text, turn.estimate is not None) for turn in talk.turns] == [("the last words", True)]
+
+
+async def test_void_speech_over_a_reply_does_not_stop_it():
+    talk, _ = scene(speech=ScriptedSpeech(s_per_character=1.0))
+    await talk.run(
+        *whole("hello"),
+        [],
+        started(2, at_s=3.0),
+        [SpeechDropped(utterance=2, at_s=3.5)],
+        [SpeechDropped(utterance=9, at_s=9.0)],
+    )
+    assert talk.only(ReplyDone).ended_by == ""
+
+
+async def test_a_denial_is_not_taken_for_one_of_an_older_turn():
+    recognizer = FarSighted(top="angry")
+    talk = Scene(recognizer=recognizer, responder=ScriptedResponder([["Go on."]]))
+    await talk.run(
+        *whole("one"),
+        [],
+        recognizer.final.hold,
+        *whole("two", utterance=2, at_s=10.0),
+        *whole("i'm not angry", utterance=3, at_s=13.0),
+        recognizer.final.let_go,
+        [],
+    )
+    assert not talk.corrections  # the turn before was not read yet: there was nothing to deny
+
+
+async def test_a_session_that_is_left_in_a_hurry_answers_nothing_more():
+    talk, responder = scene()
+    await talk.run(
+        *whole("one"), [], talk.session.leave_now, *whole("two", utterance=2, at_s=10.0), Respond(request="r")
+    )
+    assert [text for text, _ in responder.asked] == ["one"]
+    assert [turn.text for turn in talk.turns] == ["one", "two"]
+    assert talk.only(ReplyRefused).request == "r"
+
+
+async def test_a_duck_is_taken_back_when_speech_may_not_interrupt_any_more():
+    class Loud(SilentSink):
+        def __init__(self) -> None:
+            super().__init__()
+            self.moves: list[str] = []
+
+        def duck(self) -> None:
+            self.moves.append("duck")
+
+        def resume(self) -> None:
+            self.moves.append("resume")
+
+    talk, _ = scene(speech=ScriptedSpeech(s_per_character=1.0))
+    sink = Loud()
+    for holder in (talk.session._replies, talk.session._replies._preparation, talk.session._replies._interruptions):
+        holder._sink = sink
+    await talk.run(*whole("hello"), [], started(2, at_s=3.0), Behaviour(interrupts=False))
+    assert sink.moves == ["duck", "resume"]
+
+
+async def test_danger_over_a_reply_that_nothing_interrupts_is_answered_at_once():
+    talk, _ = scene(speech=ScriptedSpeech(s_per_character=1.0))
+    await talk.run(Behaviour(interrupts=False), *whole("hello"), *whole("i want to kill myself", utterance=2, at_s=3.0))
+    first, second = talk.of(ReplyDone)
+    assert (first.ended_by, second.is_crisis) == ("speech", True)
+
+
+async def test_what_is_deleted_while_it_waits_is_neither_answered_nor_shown_but_kept():
+    talk, responder = scene()
+    await talk.run(Write(utterance=TYPED, text="delete me"), Forget(utterance=TYPED), Respond(request="r"), [])
+    assert responder.asked[0][0] == ""
+    assert responder.asked[0][1].turns == ()
+    assert "delete me" in [turn.text for turn in talk.turns]
+
+
+async def test_an_estimate_that_comes_after_emotion_was_switched_off_is_not_told():
+    recognizer = FarSighted()
+    talk = Scene(recognizer=recognizer)
+    off = Behaviour(emotion="off")
+    await talk.run(recognizer.final.hold, *whole("hello"), off, recognizer.final.let_go, [])
+    assert not [estimate for estimate in talk.of(EmotionEstimate) if estimate.is_final]

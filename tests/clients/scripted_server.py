@@ -40,6 +40,7 @@ class ScriptedServer:
         self.forgets = False
         """Sessions do not outlive their connections."""
         self.refuses_again: int | None = None
+        self.forgets_at_once = False
         """HTTP status for whoever comes back."""
         self._token = token
         self._left: int | None = None
@@ -81,6 +82,8 @@ class ScriptedServer:
             refusal = connection.respond(self.refuses_again, json.dumps({"error": {"message": "it is full"}}))
             refusal.headers["Retry-After"] = "7"
             return refusal
+        if self.forgets_at_once and "Attune-Resume" in request.headers:
+            return connection.respond(404, "there is no such session to resume\n")
         if urlsplit(request.path).path != "/v1/realtime":
             return connection.respond(404, "there is nothing here\n")
         return None

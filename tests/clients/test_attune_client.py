@@ -121,10 +121,11 @@ async def test_a_lost_connection_comes_back_and_nothing_is_missed(scripted: Scri
     assert talk.types().count("response.done") == 2
 
 
-async def test_a_session_that_is_gone_begins_anew(scripted: ScriptedServer):
+@pytest.mark.parametrize("at_once", [False, True], ids=["by its close code", "by refusing the handshake"])
+async def test_a_session_that_is_gone_begins_anew(scripted: ScriptedServer, at_once: bool):
     talk = Conversation()
     scripted.lose_after(5)
-    scripted.forgets = True
+    scripted.forgets, scripted.forgets_at_once = not at_once, at_once
     await hold(scripted, talk)
     assert talk.types().count("session.created") == 2
     assert talk.notes[-1] == "the conversation is gone at the server: beginning a new one"
@@ -266,7 +267,7 @@ def test_faults_are_one_line_and_a_code(
     nowhere = f"ws://127.0.0.1:{free_port()}"
     url = ["--url", scripted.url, "--no-speech"]
     table: list[tuple[list[str], int, str]] = [
-        ([str(recording), "--url", nowhere, "--no-speech"], 4, f"{nowhere}/v1/realtime cannot be reached"),
+        ([str(recording), "--url", nowhere, "--no-speech"], 4, "/v1/realtime cannot be reached: nothing listens there"),
         ([str(recording), "--url", "nonsense"], 2, "'nonsense' is no address of a server"),
         ([str(recording), *url, "--token-env", "EMPTY"], 2, "--token-env names EMPTY, but no such"),
         ([str(recording), *url, "--duplex", "both"], 2, "--duplex is 'both', expected half or full"),

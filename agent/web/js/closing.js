@@ -23,6 +23,13 @@ export const SAID = {
   4503: "the server is full",
 };
 
+/** Why a conversation is about to end, by the reason the server gives. */
+export const ENDS = {
+  draining: "the server stops",
+  idle: "nothing was said for a long time",
+  too_long: "it reaches its longest time",
+};
+
 /** Code of a conversation that the server does not know any more. */
 export const REFUSED = 4044;
 

@@ -54,6 +54,17 @@ export class Player {
     this.forget(now);
   }
 
+  /** Let a sound be heard that is no answer; returns what ends it. */
+  beside(samples) {
+    if (!this.context) return () => {};
+    const source = this.context.createBufferSource();
+    source.buffer = this.context.createBuffer(1, samples.length, RATE);
+    source.buffer.copyToChannel(samples, 0);
+    source.connect(this.context.destination);
+    source.start(0);
+    return () => source.stop(0);
+  }
+
   newBus() {
     const bus = this.context.createGain();
     bus.connect(this.context.destination);

@@ -25,6 +25,13 @@ export async function decodeFile(file) {
   return mono;
 }
 
+/** Returns the recorded conversation that the server has, for who has neither microphone nor file. */
+export async function fetchExample() {
+  const answer = await fetch("/example.ogg").catch(() => null);
+  if (!answer?.ok) throw new Error("the example cannot be had from this server");
+  return new File([await answer.blob()], "example");
+}
+
 /** Plays samples into `onBlock`, one block each 100 ms by the clock, then some silence, then calls `onEnd`. */
 export function pace(samples, { onBlock, onEnd, now = () => performance.now(), every = repeat }) {
   const size = (RATE * BLOCK_MS) / 1000;

@@ -1,5 +1,6 @@
 // What the page knows: a pure reducer. Server events and the page's own ("page.…") go in, the next state comes out.
 
+import { ENDS } from "./closing.js";
 import { TURN_EVENTS } from "./turns.js";
 import { TRANSLATION_EVENTS } from "./translation.js";
 
@@ -29,6 +30,7 @@ const last = (list, n) => (list.length > n ? list.slice(list.length - n) : list)
 /** A conversation that ended can be begun anew; one that has begun need not. */
 function troubleAfter(trouble, { name, message }) {
   if (name === "closed" && message) return { message, isGrave: true };
+  if (name === "waiting" && trouble?.isOfEnd) return null; // it has ended
   return trouble?.isGrave && name === "open" ? { ...trouble, isGrave: false } : trouble;
 }
 
@@ -72,10 +74,10 @@ const SESSION_EVENTS = {
       emotion: event.emotion ?? state.session.emotion,
     },
   }),
-  "attune.session.ending": (state, event) => ({
-    ...state,
-    trouble: { message: `the conversation ends in ${Math.round(event.in_s)} s: ${event.reason}`, isGrave: false },
-  }),
+  "attune.session.ending": (state, { in_s: inS, reason }) => {
+    const message = `the conversation ends in ${Math.round(inS)} s: ${ENDS[reason] ?? reason}`;
+    return { ...state, trouble: { message, isGrave: false, isOfEnd: true } };
+  },
   "attune.session.resumed": (state) => ({ ...state, trouble: null }),
   "attune.history.sessions": (state, event) => ({
     ...state,

@@ -7,7 +7,7 @@ import { Player } from "./player.js";
 import * as requests from "./requests.js";
 import { save } from "./saving.js";
 import { HISTORY } from "./state.js";
-import { decodeFile, pace } from "./soundfile.js";
+import { decodeFile, fetchExample, pace } from "./soundfile.js";
 import { Wire } from "./wire.js";
 
 const PATHS = {
@@ -21,6 +21,7 @@ export class Talk {
     this.player = player;
     this.cut = new Set(); // items that were interrupted: what still comes of them is not played
     this.input = null;
+    this.nInputs = 0; // so that of two that begin at once only the later one goes on
     this.wire = null;
     this.nAsked = 0; // of what is kept
     this.isOwed = false; // an answer to what was written while another was under way
@@ -83,6 +84,7 @@ export class Talk {
     if (!this.wire) return;
     if (isAnother) {
       this.hush();
+      this.store.dispatch({ type: "page.trouble", message: null });
       this.connect();
     } else {
       this.tellSettings();
@@ -162,17 +164,15 @@ export class Talk {
       await this.stopInput();
       return;
     }
-    await this.stopInput();
-    this.ready();
-    try {
+    await this.beginInput(async (isLast) => {
       this.note({ kind: "asking", name: "" });
       await this.player.wake();
-      this.input = await openMicrophone({ onBlock: (block) => this.send(block), onLost: () => this.lostMicrophone() });
-      this.note({ kind: "microphone" });
-    } catch (error) {
-      this.note({ kind: null, level: 0 });
-      this.trouble(microphoneTrouble(error));
-    }
+      const input = await openMicrophone({
+        onBlock: (block) => isLast() && this.send(block),
+        onLost: () => this.lostMicrophone(),
+      });
+      return { input, shown: { kind: "microphone" } };
+    }, microphoneTrouble);
   }
 
   async lostMicrophone() {
@@ -180,22 +180,55 @@ export class Talk {
     this.trouble("the microphone went away; plug it in and start it again");
   }
 
-  async playFile(file) {
+  playExample() {
+    return this.playSound(fetchExample);
+  }
+
+  playFile(file) {
+    return this.playSound(async () => file);
+  }
+
+  /** Both hear it: the person, and the server instead of the microphone. */
+  async playSound(load) {
+    await this.beginInput(async (isLast) => {
+      await this.player.wake();
+      const file = await load();
+      const samples = await decodeFile(file);
+      if (!isLast()) return { input: null };
+      const hush = this.player.beside(samples);
+      const sending = pace(samples, { onBlock: (block) => this.send(block), onEnd: () => this.stopInput() });
+      const close = () => {
+        hush();
+        sending.close();
+      };
+      return { input: { close }, shown: { kind: "file", name: file.name } };
+    }, (error) => error.message);
+  }
+
+  /** `open` gives {input, shown}; what another beginning (or the end) has overtaken is closed again, unheard. */
+  async beginInput(open, troubleOf) {
     await this.stopInput();
     this.ready();
+    const mine = this.nInputs;
+    const isLast = () => mine === this.nInputs;
     try {
-      await this.player.wake();
-      const samples = await decodeFile(file);
-      const ended = { onBlock: (block) => this.send(block), onEnd: () => this.stopInput() };
-      this.input = pace(samples, ended);
-      this.note({ kind: "file", name: file.name });
+      const { input, shown } = await open(isLast);
+      if (isLast()) {
+        this.input = input;
+        this.note(shown);
+      } else {
+        await input?.close();
+      }
     } catch (error) {
-      this.trouble(error.message);
+      if (!isLast()) return;
+      this.note({ kind: null, level: 0 });
+      this.trouble(troubleOf(error));
     }
   }
 
   async stopInput() {
     const { input } = this;
+    this.nInputs += 1;
     this.input = null;
     this.note({ kind: null, level: 0, name: "" });
     await input?.close();

@@ -108,6 +108,33 @@ async def test_a_client_that_comes_back_to_another_worker_is_passed_on(tmp_path:
                 assert late.close_code == 4044
 
 
+async def test_who_comes_back_to_another_worker_may_send_the_token_first(tmp_path: Path):
+    offers: Any = ["realtime", "attune-auth"]
+    auth = json.dumps({"type": "attune.auth", "token": SECRET})
+    async with AsyncExitStack() as stack:
+        servers: list[Server] = []
+        for number in range(2):
+            relay = Relay(Place(number=number, n_workers=2, port=0, folder=str(tmp_path)))
+            settings = ServerSettings(tokens=parse_tokens([SECRET]), **QUICK)
+            entered = serve(settings, ObedientDialogues(), worker=number, relay=relay)
+            servers.append(await stack.enter_async_context(entered))
+        first, second = servers
+        async with connect(first.url, subprotocols=offers, proxy=None) as client:
+            await client.send(auth)
+            token = json.loads(await client.recv())["resume_token"]
+            client.transport.abort()
+        await eventually(lambda: first.metrics.registry.get_sample_value("attune_connections_open") == 0)
+        back_with: Any = [*offers, f"attune-resume.{token}"]
+        for sent, code in ((auth.replace(SECRET, "wrong-token-0123456789"), 4001), (auth, None)):
+            async with connect(second.url, subprotocols=back_with, proxy=None) as back:
+                await back.send(sent)
+                if code is None:
+                    await echo(back)
+                else:
+                    await back.wait_closed()
+                    assert back.close_code == code
+
+
 async def test_a_fault_of_ours_ends_one_connection_and_its_log_shows_only_where(caplog: pytest.LogCaptureFixture):
     async with bench() as found, connect(found.server.url, proxy=None) as client:
         await echo(client)

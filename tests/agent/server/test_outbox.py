@@ -228,3 +228,18 @@ def test_however_often_a_connection_is_lost_the_client_sees_every_event_once_and
         assert outbox.n_unsent == posted - len(seen + hand)
 
     anyio.run(play)
+
+
+async def test_nothing_is_kept_of_a_session_that_is_over():
+    outbox = Outbox()
+    outbox.post([event(1), event(2)])
+    await outbox.next()
+    outbox.post([event(3)])
+
+    outbox.close()
+
+    assert not outbox._sent
+    assert numbers(await outbox.next()) == [3]
+    assert not outbox._sent
+    assert await outbox.next() == []
+    assert not outbox.can_rewind(1)

@@ -60,6 +60,21 @@ def converse(server: ScriptedServer) -> None:
     )
 
 
+def test_who_writes_on_a_phone_sees_it(browser: Browser, server: ScriptedServer):
+    with browser.page(server.url, width=390, height=700) as phone:
+        phone.click("#agree")
+        phone.wait_text("#connection", "connected")
+        server.say(*says.spoken_turn(1, "hello", says.HAPPY, "Hello."))
+        phone.wait_text(".answer", "Hello.")
+        phone.run("scrollTo(0, document.body.scrollHeight)")
+        phone.wait("document.querySelector('#turns').getBoundingClientRect().bottom < 0")
+        content = [{"type": "input_text", "text": "are you there"}]
+        written = {"id": says.item(2), "type": "message", "role": "user", "content": content}
+        server.say({"type": "conversation.item.added", "item": written, "previous_item_id": says.reply_item(1)})
+        phone.wait("document.querySelectorAll('.turn').length === 2")
+        phone.wait("document.querySelector('#turns').getBoundingClientRect().bottom > 0")
+
+
 def test_everything_is_reached_by_keyboard_in_a_sensible_order(page: Page, server: ScriptedServer):
     page.wait("document.activeElement.id === 'agree'")
     page.press("Enter")
@@ -67,10 +82,11 @@ def test_everything_is_reached_by_keyboard_in_a_sensible_order(page: Page, serve
     page.wait("document.activeElement.id === 'microphone'")
     page.run("document.querySelector('.skip').focus()")
     order: list[str] = []
-    for _ in range(8):
+    for _ in range(9):
         page.press("Tab")
         order.append(page.run("document.activeElement.id || document.activeElement.value"))
-    assert order == ["language", "open-history", "open-settings", "both", "microphone", "message", "send", "play-file"]
+    assert order[:5] == ["language", "open-history", "open-settings", "example", "both"]
+    assert order[5:] == ["microphone", "message", "send", "play-file"]
     page.run("document.querySelector('.skip').focus()")
     page.press("Enter")
     page.wait("document.activeElement.id === 'conversation'")

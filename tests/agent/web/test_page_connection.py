@@ -86,6 +86,8 @@ def test_a_key_is_offered_where_the_server_asks_for_one(talk: Page, server: Scri
     talk.press("Enter")
     server.wait_for_connections(2)
     assert server.offered[1] == ["realtime", "openai-insecure-api-key.secret"]
+    talk.wait_text("#connection", "connected")
+    talk.wait("document.querySelector('#trouble').hidden")
 
 
 def test_a_link_may_bring_the_key(browser: Browser, server: ScriptedServer):
@@ -115,6 +117,8 @@ def test_faults_are_told_in_one_line_and_the_conversation_goes_on(talk: Page, se
 def test_the_end_of_a_session_is_told_ahead(talk: Page, server: ScriptedServer):
     server.say({"type": "attune.session.ending", "in_s": 60.0, "reason": "an hour is the longest"})
     talk.wait_text("#trouble", "the conversation ends in 60 s: an hour is the longest")
+    server.say({"type": "attune.session.ending", "in_s": 8.0, "reason": "draining"})
+    talk.wait_text("#trouble", "the conversation ends in 8 s: the server stops")
 
 
 def test_the_page_knows_what_every_code_of_ours_means(page: Page):

@@ -70,6 +70,40 @@ def test_what_is_no_sound_is_told_in_one_line(talk: Page, tmp_path: Path):
     talk.wait_text("#trouble", "notes.wav is no sound that this browser can decode")
 
 
+def test_somebody_without_a_microphone_plays_the_example(page: Page, server: ScriptedServer):
+    page.click("#agree-example")
+    page.wait_text("#play-file", "Stop example")
+    assert page.run("document.querySelector('#microphone').getAttribute('aria-pressed')") == "false"
+    assert np.abs(heard(server.wait_for("input_audio_buffer.append", n=20))).max() > 0.1
+    page.click("#play-file")
+    page.wait_text("#play-file", "Play a file")
+
+
+def test_an_example_that_is_not_there_is_told_in_one_line(talk: Page):
+    talk.run("window.fetch = async () => ({ ok: false })")
+    talk.click("#example")
+    talk.wait_text("#trouble", "the example cannot be had from this server")
+
+
+def test_of_file_and_microphone_begun_at_once_the_later_goes_on(talk: Page, tone: Path):
+    talk.run(
+        """{ const decode = OfflineAudioContext.prototype.decodeAudioData;
+        OfflineAudioContext.prototype.decodeAudioData = async function (bytes) {
+            await new Promise(go => { window.go = go; }); window.isDecoded = true; return decode.call(this, bytes);
+        } }"""
+    )
+    talk.choose_file("#file", tone)
+    talk.wait("window.go")
+    talk.click("#microphone")
+    talk.wait_text("#microphone-text", "Stop")
+    talk.run("window.go()")
+    talk.wait("window.isDecoded")
+    talk.run("new Promise(done => setTimeout(done, 200))")
+    assert talk.text("#play-file") == "Play a file"
+    talk.click("#microphone")
+    talk.wait_text("#microphone-text", "Talk")
+
+
 def test_a_message_can_be_written(talk: Page, server: ScriptedServer):
     talk.click("#message")
     talk.type("  hello there  ")

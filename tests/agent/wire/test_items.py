@@ -50,6 +50,23 @@ def test_the_oldest_are_forgotten():
     assert items.of_utterance(6) == "item_6"
 
 
+def test_the_oldest_are_forgotten_where_there_is_too_much_text():
+    items = Items(kept_characters=500)
+    for number in range(5):
+        items.add(item(f"i{number}") | {"content": [{"type": "input_text", "text": "x" * 200}]})
+
+    assert [n for n in range(5) if f"i{n}" in items] == [3, 4]
+
+    items.add(item("huge") | {"output": "y" * 10_000})
+    assert len(items) == 1
+    assert "huge" in items
+
+    items.remove("huge")
+    items.add(item("small"))
+    items.add(item("next"))
+    assert len(items) == 2
+
+
 def test_utterances_and_answers_keep_their_names_while_it_matters():
     items = Items()
     items.name(1, "a")

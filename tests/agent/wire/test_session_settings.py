@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from agent.wire.merging import merged
 from agent.wire.settings import SessionSettings, of_query
 from streaming.controls import TurnDetection
 from tests.agent.wire.talks import Talk
+
+if TYPE_CHECKING:
+    from agent.events import EmotionSource
 
 TOOL: dict[str, Any] = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
 
@@ -175,3 +178,20 @@ def test_names_and_tokens_are_told_to_those_who_ask():
     assert [event["n_replayed"] for event in talk.dialect.resumed(n_replayed=3)] == [3]
     assert talk.dialect.has_consent is None
     assert talk.dialect.emotion == "text"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "read"),
+    [
+        ("both", "voice", "voice"),
+        ("both", "off", "off"),
+        ("off", "both", "off"),
+        ("off", "text", "off"),
+        ("text", "both", "text"),
+        ("text", "voice", "off"),
+        ("text", None, "text"),
+    ],
+)
+def test_a_client_never_has_more_read_than_the_server_does(allowed: EmotionSource, asked: str | None, read: str):
+    settings = merged(SessionSettings(defaults=Behaviour(emotion=allowed)), {"attune": {"emotion": asked}})
+    assert settings.emotion == read

@@ -28,8 +28,10 @@ export function conversationView(talk) {
       redraw(element, { turn, isShown, talk });
       drawnTurns.set(turn.key, { turn, isShown, element });
     }
-    if (follows && turns.at(-1) !== newest) showEnd(list);
-    newest = turns.at(-1) ?? null;
+    const added = turns.at(-1) ?? null;
+    const isWritten = added?.isTyped && added.key !== newest?.key; // who writes wants to see it
+    if (isWritten || (follows && added !== newest)) showEnd(list);
+    newest = added;
   };
 }
 
@@ -164,6 +166,7 @@ export function nowView() {
     const { emotion } = shownTurn(state) ?? {};
     const now = byId("now");
     now.dataset.label = emotion?.top ?? "";
-    setText(now, emotion ? `${emotion.top}${emotion.top === UNCLEAR ? "" : ` ${percent(emotion.confidence)}`}` : "");
+    const sure = !emotion || emotion.corrected || emotion.top === UNCLEAR ? "" : ` ${percent(emotion.confidence)}`;
+    setText(now, emotion ? `${emotion.top}${sure}` : "");
   };
 }

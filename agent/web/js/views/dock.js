@@ -8,6 +8,7 @@ export function dockView(talk) {
   const message = byId("message");
   microphone.addEventListener("click", () => talk.toggleMicrophone());
   byId("stop").addEventListener("click", () => talk.stopReply());
+  byId("example").addEventListener("click", () => talk.playExample());
   byId("play-file").addEventListener("click", () =>
     talk.store.state.input.kind === "file" ? talk.stopInput() : file.click(),
   );

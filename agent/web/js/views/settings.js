@@ -65,6 +65,10 @@ export function welcomeView(talk) {
     byId("microphone").focus();
   };
   byId("agree").addEventListener("click", () => begin(true));
+  byId("agree-example").addEventListener("click", () => {
+    begin(true);
+    talk.playExample();
+  });
   byId("decline").addEventListener("click", () => begin(false));
   byId("agree").focus();
 }

@@ -117,6 +117,16 @@ test("what is queued is lowered and comes back; what comes later the server has 
   assert.equal(context.gains[0].to[1], 1);
 });
 
+test("a sound beside the answers is heard until it is ended, and counts for no answer", async () => {
+  const { context, player } = await aPlayer();
+  const hush = player.beside(new Float32Array(RATE));
+  assert.equal(context.sources[0].at, 0);
+  assert.equal(player.stop(), null);
+  assert.equal(context.sources[0].stopped, undefined);
+  hush();
+  assert.equal(context.sources[0].stopped, 0);
+});
+
 test("a file goes out by the clock, never in a burst, with silence after it", () => {
   let tick = null;
   const every = (_, then) => {

@@ -82,6 +82,14 @@ test("an answer belongs to the turn that waits for one", () => {
   );
 });
 
+test("that a conversation ends soon is no news once it has", () => {
+  const ending = { type: "attune.session.ending", in_s: 8, reason: "draining" };
+  assert.equal(after(ending).trouble.message, "the conversation ends in 8 s: the server stops");
+  assert.equal(after(ending, { type: "page.phase", phase: { name: "waiting", message: "lost" } }).trouble, null);
+  const other = { type: "page.trouble", message: "no microphone" };
+  assert.ok(after(ending, other, { type: "page.phase", phase: { name: "waiting", message: "lost" } }).trouble);
+});
+
 test("an answer to nothing stands alone", () => {
   const state = after({ type: "response.created", response: { id: "r" } });
   assert.equal(shownTurn(state).reply.id, "r");
