@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-EXTRA = ("jiwer", "scipy", "sklearn")
+EXTRA = ("jiwer", "sacrebleu", "scipy", "sklearn")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from agent.cli.boundary import run_command
 
+from . import commands_corpora, commands_replay, commands_score, commands_voice
 from .bench import cache, hearing, labels, line, prosody, scheduler, transcribe, vad
 from .bench import emotion as emotion_ahead
 from .bench.models import Engine
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 fit_app = typer.Typer(help="Train what ships in the package.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure, as ratios within one run; tables are Markdown.", no_args_is_help=True)
+for commands in (commands_corpora, commands_voice, commands_replay, commands_score):
+    commands.register(app)
 app.add_typer(fit_app, name="fit")
 app.add_typer(bench_app, name="bench")
 

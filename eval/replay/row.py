@@ -24,9 +24,11 @@ class Row:
         truth: what the corpus says: text, emotion (mapped), votes, a/d/v, translation; absent keys are not told.
         nbest: readings with logp and posterior, best first; from the corpus's own where it brings them.
         prosody: measures and words of `agent.jsonl.prosody_record`.
-        estimates: rolling (count only) and final, as `agent.jsonl.emotion_fields`; the final one last.
+        estimates: how many rolling ones there were (`n_rolling`), then final ones and revisions, as
+            `agent.jsonl.emotion_fields`; the last stands.
         answer: what was said or translated, None in estimating only.
-        model: raw text and usage of each call of a language model, in order, and whether it came from the cache.
+        model: raw text or label scores and tokens of each call of a language model, in order; whether it came from the
+            cache stands with the times.
     """
 
     item: str

@@ -1,0 +1,135 @@
+"""What is replayed, in which pieces, under which name: the same corpus and settings give the same plan. Pure.
+
+A piece holds what must be heard together: one dialogue, in order; or some items that stand alone, each of which is a
+conversation of its own. Pieces know nothing of each other, so that any number of workers gives the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from ..errors import CorpusUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from agent.events import EmotionSource
+
+    from ..corpora.item import Corpus, Item
+
+Hypotheses: TypeAlias = Literal["asr", "corpus", "text"]
+"""Whose words are taken: those of our recogniser (where there is no sound, as "corpus"); those of the recognisers that
+come with the corpus (where there are none, its transcript); its transcript."""
+
+ALONE_AT_ONCE: Final = 5
+"""Items that stand alone and make one piece."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaySettings:
+    """How a corpus is replayed; all that rows depend on besides the items and the engines.
+
+    Attributes:
+        emotion: what emotion may be read from.
+        hypotheses: whose words are taken.
+        profile: whose engines; None without a condition is the embedded engine, on every machine alike.
+        condition: how the language model, and it alone, is asked; None: the profile's own recogniser.
+    """
+
+    emotion: EmotionSource = "both"
+    hypotheses: Hypotheses = "asr"
+    profile: str | None = None
+    condition: str | None = None
+
+    @property
+    def needs_engines(self) -> bool:
+        """Whether a profile's engines are loaded."""
+        return self.profile is not None or self.condition is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Items heard together; `key` changes with all that their rows depend on. `first` is the place of the first."""
+
+    key: str
+    first: int
+    items: tuple[Item, ...]
+
+
+def pieces_of(corpus: Corpus, *, run: str, limit: int | None = None) -> tuple[Piece, ...]:
+    """Return the pieces of a corpus, of its first `limit` items, in its order.
+
+    Raises:
+        CorpusUnreadable: there are no items, an id stands twice, or a dialogue is not in one piece and in order.
+    """
+    items = corpus.items if limit is None else corpus.items[:limit]
+    _check(corpus.name, items)
+    pieces: list[Piece] = []
+    n_before = 0
+    for some in _grouped(items):
+        pieces.append(Piece(key=_key(run, some), first=n_before, items=some))
+        n_before += len(some)
+    return tuple(pieces)
+
+
+def _grouped(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    for dialogue, run in groupby(items, key=lambda item: item.dialogue):
+        together = tuple(run)
+        step = len(together) if dialogue is not None else ALONE_AT_ONCE
+        for at in range(0, len(together), step):
+            yield together[at : at + step]
+
+
+def _check(name: str, items: Sequence[Item]) -> None:
+    if not items:
+        raise CorpusUnreadable(f"{name} holds no items, there is nothing to replay")
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise CorpusUnreadable(f"{name}: id {item.id!r} stands twice, expected each once")
+        seen.add(item.id)
+    begun: set[str] = set()
+    for dialogue, run in groupby(items, key=lambda item: item.dialogue):
+        orders = [item.order for item in run]
+        if dialogue is None:
+            continue
+        if dialogue in begun or orders != sorted(orders):
+            raise CorpusUnreadable(f"{name}: dialogue {dialogue!r} is not in one piece and in order")
+        begun.add(dialogue)
+
+
+def record_of(item: Item) -> dict[str, Any]:
+    """Return an item as plain values; of its recording only the name and the size, not where it lies."""
+    told: dict[str, Any] = {each.name: getattr(item, each.name) for each in fields(item)}
+    if item.audio is not None:
+        size = item.audio.stat().st_size if item.audio.is_file() else None
+        told["audio"] = [item.audio.name, size]
+    return told
+
+
+def digest_of_items(items: Iterable[Item]) -> str:
+    """Return a hash of what is known of items."""
+    return digest([record_of(item) for item in items])
+
+
+def _key(run: str, items: Sequence[Item]) -> str:
+    return digest([run, [record_of(item) for item in items]])[:32]
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of plain values, in hexadecimal; keys in any order give the same."""
+    return hashlib.sha256(canonical(value).encode("utf-8", "replace")).hexdigest()
+
+
+def canonical(value: object) -> str:
+    """Return plain values as JSON in one form."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def run_of(provenance: Mapping[str, Any]) -> str:
+    """Return the name of a run: what its rows depend on besides the items, as a hash of 16 digits."""
+    return digest(provenance)[:16]
