@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.backends.emotion.scripted import UNCLEAR, scripted_estimate
@@ -135,6 +135,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.dictionaries(NAMES, VALUES)), max_size=6))
 def test_a_server_may_say_anything(events: list[tuple[str, dict[str, Any]]]):
     hearing = Hearing()

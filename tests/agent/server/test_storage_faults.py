@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.agent.server.service import Talker
 
-LONG = "it was a long day " * 2_000
+LONG = ("it was a long day " * 1_100)[:20_000].strip()
 
 
 async def degraded(talker: Talker) -> str:
