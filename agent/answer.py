@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .behaviour import ToolCall
     from .events import EmotionEstimate
+    from .safety import CrisisFinding
 
 
 async def sentences(pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
@@ -51,6 +52,7 @@ class Answer:
         done: set when its preparation is over, complete or not.
         was_read: set when the recogniser is through with the utterance, with or without an estimate.
         afterthought: cancelling it stops what is still thought about the estimate once the words are there.
+        danger: what in the words says that somebody may be in danger, looked for once.
         behaviour: what is wanted of it.
         request: who asked for it; None when it comes by itself.
         is_apart: it is no part of the conversation.
@@ -61,13 +63,13 @@ class Answer:
 
     utterance: Utterance
     heard_at: float
+    danger: CrisisFinding | None = None
     behaviour: Behaviour = field(default_factory=Behaviour)
     request: str | None = None
     is_apart: bool = False
     calls: tuple[ToolCall, ...] = ()
     has_failed: bool = False
     is_hidden: bool = False
-    is_crisis: bool = False
     estimate: EmotionEstimate | None = None
     estimate_was_late: bool = False
     text: str = ""
@@ -84,6 +86,11 @@ class Answer:
     done: anyio.Event = field(default_factory=anyio.Event)
     was_read: anyio.Event = field(default_factory=anyio.Event)
     afterthought: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    @property
+    def is_crisis(self) -> bool:
+        """Whether somebody may be in danger."""
+        return self.danger is not None
 
     def revise(self, estimate: EmotionEstimate) -> bool:
         """Take an estimate if it stands over the present one; tell whether it does."""

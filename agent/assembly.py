@@ -94,7 +94,7 @@ async def converse(
         log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
         session_id = _session_id(talk)
         if engines.language_model is not None:
-            stack.callback(_forget, engines.language_model, session_id)
+            stack.callback(forget, engines.language_model, session_id)
         if log is not None:
             await _begin(log, session_id, config=config, talk=talk)
         session = Session(
@@ -179,7 +179,7 @@ def _responder(engines: ProfileEngines, talk: Talk, note: Callable[[str], None])
     return LanguageModelTranslator(engines.language_model, talk.translation, note=note)
 
 
-def _forget(model: LanguageModel, session_id: str) -> None:
+def forget(model: LanguageModel, session_id: str) -> None:
     """Free what the model keeps of a session: it lives on with other conversations."""
     for conversation in (session_id, f"{session_id}/emotion", f"{session_id}/translation"):
         model.forget(conversation)
@@ -189,18 +189,22 @@ def _speech(engines: ProfileEngines, config: Config, talk: Talk, note: Callable[
     """Return who speaks: nobody, the voice that the settings name, or that of the profile; in the right language."""
     if not talk.speaks:
         return choose_speech("none")
-    is_named = config.voice != "auto"
-    usual = choose_speech(config.voice) if is_named or engines.speech is None else engines.speech
-    if usual.name == "none":
-        if not is_named and engines.speech is None:
-            note("no voice on PATH, answers are written only: install flite or espeak-ng")
-        return usual
-    if talk.translation is None:
+    usual = usual_speech(engines, config, note)
+    if usual.name == "none" or talk.translation is None:
         return usual
     target = talk.translation.target
-    speech = speech_in(target, usual=usual, may_change=not is_named)
+    speech = speech_in(target, usual=usual, may_change=config.voice == "auto")
     if speech.name == "none":
         note(f"no voice here speaks {language_name(target)}, translations are written only: install espeak-ng")
+    return speech
+
+
+def usual_speech(engines: ProfileEngines, config: Config, note: Callable[[str], None]) -> Speech:
+    """Return the voice that the settings name, or that of the profile, or the best on PATH; `note` is told of none."""
+    is_named = config.voice != "auto"
+    speech = choose_speech(config.voice) if is_named or engines.speech is None else engines.speech
+    if speech.name == "none" and not is_named and engines.speech is None:
+        note("no voice on PATH, answers are written only: install flite or espeak-ng")
     return speech
 
 

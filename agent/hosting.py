@@ -16,9 +16,9 @@ from streaming.errors import EngineFailed
 from streaming.listener import ListenerSettings
 from streaming.pipeline import listen
 
+from .assembly import forget, usual_speech
 from .backends.emotion.description import DescriptionReader
 from .backends.reply.reflective import ReflectiveResponder
-from .backends.tts.choose import choose_speech
 from .behaviour import Behaviour
 from .conversation import Conversation
 from .interpreting import Interpreter, InterpretersVoice
@@ -159,7 +159,8 @@ class Host:
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(listener.close)
-            self._forget(guest.session)
+            if self.engines.language_model is not None:
+                forget(self.engines.language_model, guest.session)
 
     def _session(self, guest: Guest) -> Session:
         engines, config = self.engines, self.config
@@ -184,12 +185,6 @@ class Host:
             settings=self.settings,
         )
 
-    def _forget(self, session: str) -> None:
-        """Free what the language model keeps of a session: it lives on with the others."""
-        if self.engines.language_model is not None:
-            for conversation in (session, f"{session}/emotion", f"{session}/translation"):
-                self.engines.language_model.forget(conversation)
-
 
 @asynccontextmanager
 async def open_host(
@@ -205,7 +200,7 @@ async def open_host(
     Raises:
         AgentError: the turn log cannot be opened, or the settings' crisis lines cannot be read.
     """
-    speech = await anyio.to_thread.run_sync(_speech, engines, config, note)
+    speech = await anyio.to_thread.run_sync(usual_speech, engines, config, note)
     place = helpline(config.locale, read_helplines(config.helplines))
     settings = SessionSettings(emotion=config.emotion, lockstep=False, place=place)
     host = Host(engines=engines, config=config, speech=speech, listeners=listeners, settings=settings)
@@ -214,12 +209,3 @@ async def open_host(
         return
     async with TurnLog.open(config.database) as log:
         yield replace(host, log=log)
-
-
-def _speech(engines: ProfileEngines, config: Config, note: Callable[[str], None]) -> Speech:
-    """Return who speaks: the voice that the settings name, or that of the profile, or the best on PATH."""
-    named = config.voice != "auto"
-    speech = choose_speech(config.voice) if named or engines.speech is None else engines.speech
-    if speech.name == "none" and not named:
-        note("no voice on PATH, answers are written only: install flite or espeak-ng")
-    return speech

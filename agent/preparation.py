@@ -94,16 +94,11 @@ class Preparation:
         check("")
         vet(".")
 
-    @staticmethod
-    def is_danger(utterance: Utterance, conversation: Conversation) -> bool:
-        """Tell whether somebody may be in danger, by the words alone."""
-        return _danger_in(utterance, conversation) is not None
-
     async def run(self, answer: Answer, conversation: Conversation) -> None:
         """Fill `answer`, that was begun, until it is complete or cancelled; an engine that fails is told of."""
         try:
             with answer.scope:
-                danger = _danger_in(answer.utterance, conversation)
+                danger = answer.danger
                 if danger is not None and self._translates:
                     await self._show(answer, f"[{self._help(answer, conversation, danger)}] ")
                 await self._await_estimate(answer)
@@ -227,7 +222,8 @@ class Preparation:
         return 1000 * (self._clock() - answer.heard_at)
 
 
-def _danger_in(utterance: Utterance, conversation: Conversation) -> CrisisFinding | None:
+def danger_in(utterance: Utterance, conversation: Conversation) -> CrisisFinding | None:
+    """Return what in any reading of an utterance says that somebody may be in danger; by the words alone."""
     nbest = utterance.transcript.nbest
     others = [hypothesis.text for hypothesis in nbest[1:]]
     return check(utterance.transcript.text, alternatives=others, locale=conversation.locale)

@@ -21,7 +21,7 @@ from .events import ReplyDone, ReplyEnd, ReplyRefused, ReplyStarted, UtteranceDi
 from .given import typed
 from .interruptions import Interruptions
 from .loudspeaker import OwnClock
-from .preparation import Preparation
+from .preparation import Preparation, danger_in
 from .unanswered import Unanswered
 
 if TYPE_CHECKING:
@@ -139,13 +139,12 @@ class Replies:
 
         `speculated` is what was done ahead of it; `n_rolled` how many estimates were begun while it was said.
         """
-        answer = Answer(utterance=utterance, heard_at=self._clock(), speculated=speculated, n_rolled=n_rolled)
-        answer.behaviour = self.behaviour
+        answer = self._new(utterance)
+        answer.speculated, answer.n_rolled, answer.behaviour = speculated, n_rolled, self.behaviour
         if self.is_leaving or not self.behaviour.answers:
             await self._hold(answer)
             return
         await self._unanswered.put_away(self._unanswered.take())
-        answer.is_crisis = self._preparation.is_danger(utterance, self._record.conversation)
         is_busy = self._under_way is not None or self._ending is not None or self._unanswered.waiting
         if is_busy and not self.behaviour.interrupts and not self._preparation.is_urgent(answer):
             self._read(answer)
@@ -181,7 +180,7 @@ class Replies:
         match command:
             case Write():
                 said = typed(command.text, utterance=command.utterance, at_s=self.now_s)
-                await self._hold(Answer(utterance=said, heard_at=self._clock()))
+                await self._hold(self._new(said))
             case Respond():
                 await self._respond(command)
             case Withdraw():
@@ -278,8 +277,11 @@ class Replies:
         """Return the answer to an utterance until its turn is kept."""
         return next((one for one in self._held if one.utterance.utterance == utterance), None)
 
+    def _new(self, utterance: Utterance) -> Answer:
+        danger = danger_in(utterance, self._record.conversation)
+        return Answer(utterance=utterance, heard_at=self._clock(), danger=danger)
+
     def _read(self, answer: Answer) -> None:
-        answer.is_crisis = self._preparation.is_danger(answer.utterance, self._record.conversation)
         if self._tasks is not None:
             self.reader.begin(answer, self._record.conversation, tasks=self._tasks)
 
@@ -295,7 +297,8 @@ class Replies:
         self._n_unprompted += 1
         number = UNPROMPTED + self._n_unprompted
         utterance = typed(request.text or "", utterance=number, at_s=self.now_s)
-        answer = Answer(utterance=utterance, heard_at=self._clock(), is_apart=request.is_apart)
+        answer = self._new(utterance)
+        answer.is_apart = request.is_apart
         if utterance.transcript.text:
             self._read(answer)
         else:
