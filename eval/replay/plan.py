@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from agent.translation.condition import TranslationCondition
+
 from ..errors import CorpusUnreadable
 
 if TYPE_CHECKING:
@@ -38,17 +40,29 @@ class ReplaySettings:
         hypotheses: whose words are taken.
         profile: whose engines; None without a condition is the embedded engine, on every machine alike.
         condition: how the language model, and it alone, is asked; None: the profile's own recogniser.
+        readings: of the corpus's recognisers only these, in this order ("corpus" only); empty: all, in its order.
+        n_best: the emotion is read from so many readings only, the best ones; None: from all.
+        context: how many earlier turns are known; 0: each utterance stands alone, and nothing is known of how its
+            speaker usually sounds; None: what the engines take.
+        answers: utterances are answered, too, in words.
+        translate: language to translate into instead; `translate_as`: how that is asked for.
     """
 
     emotion: EmotionSource = "both"
     hypotheses: Hypotheses = "asr"
     profile: str | None = None
     condition: str | None = None
+    readings: tuple[str, ...] = ()
+    n_best: int | None = None
+    context: int | None = None
+    answers: bool = False
+    translate: str | None = None
+    translate_as: str = TranslationCondition().name
 
     @property
     def needs_engines(self) -> bool:
         """Whether a profile's engines are loaded."""
-        return self.profile is not None or self.condition is not None
+        return any(one is not None for one in (self.profile, self.condition, self.translate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ class Row:
         status: "no_speech": heard, and no word in it; "unreadable", "failed": `problem` says why; all are counted.
         truth: what the corpus says: text, emotion (mapped), votes, a/d/v, translation; absent keys are not told.
         nbest: readings with logp and posterior, best first; from the corpus's own where it brings them.
+        partials: what was shown while it was said, as {"at_s", "text"}: when in its sound, best reading; repeats left out.
         prosody: measures and words of `agent.jsonl.prosody_record`.
         estimates: how many rolling ones there were (`n_rolling`), then final ones and revisions, as
             `agent.jsonl.emotion_fields`; the last stands.
@@ -44,6 +45,7 @@ class Row:
     problem: str | None = None
     truth: dict[str, Any] = field(default_factory=dict[str, Any])
     nbest: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    partials: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     prosody: dict[str, Any] | None = None
     estimates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     answer: str | None = None

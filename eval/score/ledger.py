@@ -27,10 +27,11 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "order": int,
     "truth": dict,
     "nbest": list,
+    "partials": list,
     "estimates": list,
     "model": list,
 }
-_LISTS_OF_OBJECTS: Final = ("nbest", "estimates", "model")
+_LISTS_OF_OBJECTS: Final = ("nbest", "partials", "estimates", "model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The papers' tables: what they print, beside what a corpus and a model give here."""
