@@ -67,6 +67,8 @@ EXCITED = Manner(pitch=1.6, width=2.5, duration=0.8, loudness=1.0)
 
 def bent(sound: Samples, manner: Manner) -> Samples:
     """The same words in another manner, resynthesised by overlap-add (PSOLA)."""
+    # Praat draws what is unvoiced: without a seed the sound, and now and then a word heard in it, is never the same.
+    parselmouth.praat.run("random_initializeWithSeedUnsafelyButPredictably (2)")
     whole = parselmouth.Sound(sound.astype(np.float64), SAMPLE_RATE)
     manipulation = run(whole, "To Manipulation", 0.01, 60, 400)
     tier = run(manipulation, "Extract pitch tier")
