@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -25,16 +25,18 @@ from .conversation import Conversation
 from .earlier import earlier_turns
 from .loudspeaker import Loudspeaker, SilentSink
 from .preparation import Engines
+from .recording.witness import Nobody
 from .safety import helpline, read_helplines
 from .session import Session, SessionSettings
 from .translation.languages import language_name
 from .turnlog import TurnLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from streaming.backends.choose import Transcribers
+    from streaming.events import Samples
     from streaming.listener import Listener
     from streaming.pipeline import Heard
     from streaming.sources import Sound
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from .events import SessionEvent, Turn
     from .loudspeaker import Sink
     from .ports import LanguageModel, Responder, Speech
+    from .recording.witness import Witness
     from .translation.condition import TranslationCondition
 
 
@@ -57,6 +60,7 @@ class Talk:
         keeps: turns go to the turn log.
         session: id of the session; None makes a new one.
         translation: instead of answering, say what the user says in another language; None answers.
+        sink: where answers sound; None: as the rest of this says.
     """
 
     is_live: bool
@@ -64,6 +68,7 @@ class Talk:
     keeps: bool = True
     session: str | None = None
     translation: TranslationCondition | None = None
+    sink: Sink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,45 +81,67 @@ class Audience:
 
 
 async def converse(
-    source: AsyncIterable[Sound], *, engines: ProfileEngines, config: Config, talk: Talk, audience: Audience
+    source: AsyncIterable[Sound],
+    *,
+    engines: ProfileEngines,
+    config: Config,
+    talk: Talk,
+    audience: Audience,
+    witness: Witness | None = None,
 ) -> None:
     """Hold one conversation until `source` ends. The engines stay loaded: others may share them.
+
+    `witness` stands by, to record it or to have it happen again.
 
     Raises:
         StreamingError, AgentError: the source, or the turn log, cannot be used; or nothing here can translate.
     """
-    settings = _settings(config, talk)
     responder = _responder(engines, talk, audience.note)
+    witness = witness or Nobody()
     async with AsyncExitStack() as stack:
         listener = await anyio.to_thread.run_sync(lambda: listener_of(engines.transcribers, is_live=talk.is_live))
         stack.callback(listener.close)
+        witness.listener(listener)
         speech = await anyio.to_thread.run_sync(_speech, engines, config, talk, audience.note)
-        sink = _sink(talk, speech, audience.note)
+        sink = talk.sink or _sink(talk, speech, audience.note)
         stack.callback(sink.close)
-        log = await stack.enter_async_context(TurnLog.open(config.database)) if talk.keeps else None
         session_id = _session_id(talk)
+        log = await stack.enter_async_context(_log(session_id, config=config, talk=talk)) if talk.keeps else None
         if engines.language_model is not None:
             stack.callback(forget, engines.language_model, session_id)
-        if log is not None:
-            await _begin(log, session_id, config=config, talk=talk)
         session = Session(
             Conversation(session=session_id, locale=config.locale, before=await _before(session_id, config, talk)),
-            engines=Engines(
-                recognizer=engines.recognizer,
-                responder=responder,
-                speech=speech,
-                log=log,
-                stand_in=ReflectiveResponder() if talk.translation is None else None,
-                corrector=DescriptionReader(model=engines.language_model),
-            ),
+            engines=replace(_engines(engines, talk, speech), responder=responder, log=log),
             sink=sink,
-            tell=audience.tell,
-            settings=settings,
+            tell=witness.tell(audience.tell),
+            settings=replace(_settings(config, talk), timing=witness),
         )
-        # How far a live source is ahead tells the listener to hurry.
-        backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
-        heard = listen(aiter(source), listener, gate=session.gate, backlog_s=backlog_s)
-        await session.run(_watched(heard, audience.level))
+        heard = _listen(source, listener, gate=session.gate, witness=witness)
+        await witness.attend(session, witness.heard(_watched(heard, audience.level)))
+
+
+def _listen(
+    source: AsyncIterable[Sound], listener: Listener, *, gate: Callable[[Samples], Samples], witness: Witness
+) -> AsyncIterator[Heard]:
+    # How far a live source is ahead tells the listener to hurry.
+    backlog_s = (lambda: source.waiting_s) if isinstance(source, LiveSource) else None
+    return listen(
+        witness.source(aiter(source), gate=gate),
+        listener,
+        gate=None if witness.gates else gate,
+        backlog_s=witness.backlog_s(backlog_s),
+    )
+
+
+def _engines(engines: ProfileEngines, talk: Talk, speech: Speech) -> Engines:
+    """Return what a session thinks and speaks with, as the profile has it."""
+    return Engines(
+        recognizer=engines.recognizer,
+        responder=engines.responder,
+        speech=speech,
+        stand_in=ReflectiveResponder() if talk.translation is None else None,
+        corrector=DescriptionReader(model=engines.language_model),
+    )
 
 
 def _session_id(talk: Talk) -> str:
@@ -131,14 +158,17 @@ async def _before(session_id: str, config: Config, talk: Talk) -> tuple[Turn, ..
     return await anyio.to_thread.run_sync(lambda: earlier_turns(config.database, other_than=session_id))
 
 
-async def _begin(log: TurnLog, session_id: str, *, config: Config, talk: Talk) -> None:
-    await log.start_session(
-        session_id,
-        locale=config.locale,
-        # Whoever talks has read the notice; who speaks in a recording has not.
-        consent=talk.is_live and config.emotion != "off",
-        emotion_source=config.emotion,
-    )
+@asynccontextmanager
+async def _log(session_id: str, *, config: Config, talk: Talk) -> AsyncGenerator[TurnLog]:
+    async with TurnLog.open(config.database) as log:
+        await log.start_session(
+            session_id,
+            locale=config.locale,
+            # Whoever talks has read the notice; who speaks in a recording has not.
+            consent=talk.is_live and config.emotion != "off",
+            emotion_source=config.emotion,
+        )
+        yield log
 
 
 def _settings(config: Config, talk: Talk) -> SessionSettings:

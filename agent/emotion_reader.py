@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .correction import EmotionCorrection
     from .events import EmotionEstimate, EmotionSource, SessionEvent
     from .ports import Corrector, EmotionRecognizer
+    from .timing import Timing
 
 
 class EmotionReader:
@@ -41,17 +42,18 @@ class EmotionReader:
         recognizer: EmotionRecognizer,
         *,
         corrector: Corrector | None,
-        source: EmotionSource,
         tell: Callable[[SessionEvent], Awaitable[None]],
         revise: Callable[[Answer, EmotionEstimate], bool],
         clock: Callable[[], float],
+        timing: Timing,
     ) -> None:
         self._recognizer = recognizer
         self._corrector = corrector
         self._tell = tell
         self._revise = revise
         self._clock = clock
-        self.source: EmotionSource = source
+        self._timing = timing
+        self.source: EmotionSource = "both"
         """What emotion may be read from at present."""
 
     def begin(self, answer: Answer, conversation: Conversation, *, tasks: TaskGroup) -> None:
@@ -73,11 +75,14 @@ class EmotionReader:
         """Return what `utterance` expresses; None when emotion is off or the recogniser failed."""
         if not self.reads_emotion:
             return None
+        moment = "read" if utterance.is_final else "rolled"
         try:
             read = await self._recognizer.recognize(utterance, conversation, revision=revision, source=self.source)
         except (AgentError, StreamingError) as trouble:
+            await self._timing.reach(moment, utterance.utterance)
             await self._trouble(utterance, trouble)
             return None
+        await self._timing.reach(moment, utterance.utterance)
         # Whoever took back that it may be read is not told of it any more.
         return read if self.reads_emotion else None
 
@@ -102,6 +107,7 @@ class EmotionReader:
             return
         with answer.afterthought:
             await answer.was_read.wait()
+            await self._timing.reach("explaining", answer.utterance.utterance)
             estimate = answer.estimate
             if estimate is None or estimate.is_corrected:
                 return
@@ -109,8 +115,10 @@ class EmotionReader:
             try:
                 revision = await recognizer.explain(answer.utterance, conversation, estimate=estimate, revision=number)
             except (AgentError, StreamingError) as trouble:
+                await self._timing.reach("explained", answer.utterance.utterance)
                 await self._trouble(answer.utterance, trouble)
                 return
+            await self._timing.reach("explained", answer.utterance.utterance)
             if revision is not None and self._revise(answer, revision):
                 await self._tell(revision)
 

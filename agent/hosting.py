@@ -25,6 +25,7 @@ from .interpreting import Interpreter, InterpretersVoice
 from .keeping import SessionLog
 from .ports import ToolCalling
 from .preparation import Engines
+from .recording.witness import Nobody
 from .safety import helpline, read_helplines
 from .session import Session, SessionSettings
 from .turnlog import TurnLog
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from .events import EmotionSource, SessionEvent
     from .loudspeaker import Sink
     from .ports import LanguageModel, Responder, Speech
+    from .recording.witness import Witness
 
 NOTICE = "Attune is a program. It reads what your words and voice express, which may not be what you feel."
+RECORDED = "This conversation is recorded: your voice, your words and the answers."
 
 
 class Listeners(Protocol):
@@ -77,6 +80,7 @@ class Guest:
         target: of a translation, asked for each utterance, as a BCP 47 tag; None: the agent answers.
         began: is given the session, to stop its replies.
         keeps: turns go to the turn log.
+        witness: stands by, to record it or to have it happen again.
     """
 
     session: str
@@ -87,6 +91,7 @@ class Guest:
     target: Callable[[], str] | None = None
     began: Callable[[Session], None] = lambda _: None
     keeps: bool = True
+    witness: Witness = field(default_factory=Nobody)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,17 +150,19 @@ class Host:
         # Live, a partial transcript comes when it is there; the line does not stand still.
         settings = ListenerSettings(waits_for_partials=False)
         listener = await anyio.to_thread.run_sync(lambda: self.listeners.listener(settings))
+        witness = guest.witness
+        witness.listener(listener)
         try:
             session = self._session(guest)
             guest.began(session)
             heard = listen(
-                guest.source,
+                witness.source(guest.source),
                 listener,
-                backlog_s=lambda: guest.source.waiting_s,
+                backlog_s=witness.backlog_s(lambda: guest.source.waiting_s),
                 inline=True,
                 passes_over=lambda: session.is_idle,
             )
-            await session.run(heard)
+            await witness.attend(session, witness.heard(heard))
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(listener.close)
@@ -166,9 +173,10 @@ class Host:
         engines, config = self.engines, self.config
         responder: Responder = engines.responder
         speech = self.speech
-        if guest.target is not None:
-            responder = Interpreter(self.require_translation(), target=guest.target)
-            speech = InterpretersVoice(speech, target=guest.target, may_change=config.voice == "auto")
+        target = guest.witness.target(guest.target)
+        if target is not None:
+            responder = Interpreter(self.require_translation(), target=target)
+            speech = InterpretersVoice(speech, target=target, may_change=config.voice == "auto")
         log = self.log if guest.keeps else None
         return Session(
             Conversation(session=guest.session, locale=config.locale),
@@ -181,8 +189,8 @@ class Host:
                 corrector=DescriptionReader(model=engines.language_model),
             ),
             sink=guest.sink,
-            tell=guest.tell,
-            settings=self.settings,
+            tell=guest.witness.tell(guest.tell),
+            settings=replace(self.settings, timing=guest.witness),
         )
 
 

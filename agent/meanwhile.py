@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .emotion_reader import EmotionReader
     from .events import SessionEvent
     from .speculation import Speculated
+    from .timing import Timing
 
 
 class Meanwhile:
@@ -44,13 +45,16 @@ class Meanwhile:
         *,
         ahead: Iterable[object],
         tell: Callable[[SessionEvent], Awaitable[None]],
+        timing: Timing,
     ) -> None:
         """Estimate by `reader` and tell of it; have those of `ahead` that can work ahead."""
         self._reader = reader
         self._tell = tell
         self._unfinished = Unfinished()
         self._speculation = Speculation(ahead)
-        self._rolling = Newest[tuple["Utterance", "Conversation"]](self._estimate)
+        self._rolling = Newest[tuple["Utterance", "Conversation"]](
+            self._estimate, begins=lambda said: timing.reach("reading", said[0].utterance)
+        )
         self.revision = 0
         """How many estimates of the present utterance were begun."""
 

@@ -20,8 +20,12 @@ class Newest(Generic[T]):
     Work that took longer than the time between two requests would never end if each cancelled the one before.
     """
 
-    def __init__(self, work: Callable[[T], Awaitable[None]]) -> None:
+    def __init__(
+        self, work: Callable[[T], Awaitable[None]], *, begins: Callable[[T], Awaitable[None]] | None = None
+    ) -> None:
+        """Have `work` done; `begins` is told before, and may put it off: by then another may be the newest."""
         self._work = work
+        self._begins = begins
         self._waiting: list[T] = []
         self._scope: anyio.CancelScope | None = None
 
@@ -43,6 +47,8 @@ class Newest(Generic[T]):
         try:
             with scope:
                 while self._scope is scope and self._waiting:
+                    if self._begins is not None:
+                        await self._begins(self._waiting[-1])
                     await self._work(self._waiting.pop())
         finally:
             if self._scope is scope:

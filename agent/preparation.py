@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
@@ -28,6 +28,7 @@ from .llm.template import sanitised
 from .ports import Toned, ToolCalling, Translator
 from .safety import answer as crisis_answer
 from .safety import check, for_speech, vet
+from .timing import AsItComes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .loudspeaker import Sink
     from .ports import Corrector, EmotionRecognizer, Responder, SpeakingStyle, Speech
     from .safety import CrisisFinding, Helpline
+    from .timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,13 @@ class Engines:
 class PreparationSettings:
     """How long an answer waits for the estimate (seconds, may be infinite), and who helps in a crisis.
 
-    Without a `place` the shipped helplines of the conversation's locale are named.
+    Without a `place` the shipped helplines of the conversation's locale are named. `timing` is told of what is a matter
+    of time.
     """
 
     emotion_wait_s: float
     place: Helpline | None = None
+    timing: Timing = field(default_factory=AsItComes, compare=False)
 
 
 class Preparation:
@@ -89,6 +93,7 @@ class Preparation:
         self._settings = settings
         self._clock = clock
         self._sounding = sounding
+        self._timing = settings.timing
         self._translates = isinstance(engines.responder, Translator)
         # Their rules are read now rather than during the first answer.
         check("")
@@ -106,6 +111,7 @@ class Preparation:
                     await self._choose_tools(answer, conversation)
                 if not answer.calls:
                     await self._fill(answer, conversation, danger)
+                await self._reach("complete", answer)
                 answer.is_complete = True
         finally:
             answer.done.set()
@@ -116,15 +122,19 @@ class Preparation:
         if not (isinstance(responder, ToolCalling) and wanted.tools and wanted.tool_choice != "none"):
             return
         try:
-            answer.calls = await responder.choose(answer.utterance, answer.estimate, conversation)
+            calls = await responder.choose(answer.utterance, answer.estimate, conversation)
         except (AgentError, StreamingError) as trouble:
-            await self._trouble(answer.utterance, "responder", trouble)
+            await self._trouble(answer, "responder", trouble)
+            return
+        await self._reach("chose", answer)
+        answer.calls = calls
         for call in answer.calls:
             number = answer.utterance.utterance
             await self._tell(ToolCalled(utterance=number, call=call.call, name=call.name, arguments=call.arguments))
 
     async def _fill(self, answer: Answer, conversation: Conversation, danger: CrisisFinding | None) -> None:
         """Let the responder speak, and where it says nothing, whoever stands in for it."""
+        await self._reach("asked", answer)
         words = self._words(answer, conversation, danger)
         await self._say_all(answer, words, conversation)
         if not answer.text and self._engines.stand_in is not None:
@@ -133,9 +143,11 @@ class Preparation:
 
     async def _await_estimate(self, answer: Answer) -> None:
         # Live, a crisis answer waits for nothing; in lockstep every step is finished.
-        wait_s = self._settings.emotion_wait_s
+        wait_s = self._timing.patience_s(answer.utterance.utterance, self._settings.emotion_wait_s)
         with anyio.move_on_after(0 if self.is_urgent(answer) and math.isfinite(wait_s) else wait_s) as budget:
             await answer.was_read.wait()
+        if budget.cancelled_caught:
+            await self._reach("late", answer)
         answer.estimate_was_late = budget.cancelled_caught
 
     async def _say_all(self, answer: Answer, words: AsyncGenerator[str, None], conversation: Conversation) -> None:
@@ -148,9 +160,10 @@ class Preparation:
                     await self._show(answer, safe)
                     has_voice = has_voice and await self._speak(answer, safe, spoken=spoken, style=style)
         except (AgentError, StreamingError) as trouble:
+            await self._trouble(answer, "responder", trouble)
             answer.has_failed = True
-            await self._trouble(answer.utterance, "responder", trouble)
         if answer.sounds:
+            await self._reach("said", answer)
             answer.spoken.finish()
             self._sink.finish()
 
@@ -175,6 +188,7 @@ class Preparation:
 
     async def _show(self, answer: Answer, sentence: str) -> None:
         await anyio.lowlevel.checkpoint_if_cancelled()  # nothing of an answer is told after its end
+        await self._reach("wrote", answer)
         if answer.reply_ms is None:
             answer.reply_ms = self._ms_since(answer)
         answer.text += sentence
@@ -202,6 +216,7 @@ class Preparation:
             async with aclosing(self._engines.speech.speak(spoken, style)) as sound:
                 async for samples in sound:
                     await anyio.lowlevel.checkpoint_if_cancelled()
+                    await self._reach("sound", answer)
                     if answer.sound_ms is None:
                         answer.sound_ms = self._ms_since(answer)
                     if is_first:
@@ -210,13 +225,17 @@ class Preparation:
                     answer.spoken.sound(len(samples))
                     await self._sink.play(samples)
         except (SpeechFailed, StreamingError) as trouble:
-            await self._trouble(answer.utterance, "voice", trouble)
+            await self._trouble(answer, "voice", trouble)
             return False
         return True
 
-    async def _trouble(self, utterance: Utterance, engine: str, trouble: Exception) -> None:
-        at_s = utterance.decided_s
-        await self._tell(EngineTrouble(utterance=utterance.utterance, at_s=at_s, engine=engine, message=str(trouble)))
+    async def _trouble(self, answer: Answer, engine: str, trouble: Exception) -> None:
+        await self._reach("failed", answer)
+        number, at_s = answer.utterance.utterance, answer.utterance.decided_s
+        await self._tell(EngineTrouble(utterance=number, at_s=at_s, engine=engine, message=str(trouble)))
+
+    async def _reach(self, moment: str, answer: Answer) -> None:
+        await self._timing.reach(moment, answer.utterance.utterance)
 
     def _ms_since(self, answer: Answer) -> float:
         return 1000 * (self._clock() - answer.heard_at)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 KEEP_S = 6.0
 """How long the end of an answer may take to be told and saved: longer than the turn log waits for another's lock."""
 
+REFUSED = "an answer is under way: stop it first, or wait until it is done"
+
 UNPROMPTED = 2 * TYPED
 """Answers to nothing in particular are numbered from here on."""
 
@@ -64,11 +66,12 @@ class Replies:
         self.reader = EmotionReader(
             engines.recognizer,
             corrector=engines.corrector,
-            source=settings.emotion,
             tell=tell,
             revise=record.revise,
             clock=clock,
+            timing=settings.timing,
         )
+        self.reader.source = settings.emotion
         self._preparation = Preparation(
             engines, sink=sink, tell=tell, settings=settings.preparation, sounding=self._sounding, clock=clock
         )
@@ -76,6 +79,7 @@ class Replies:
         self._sink = sink
         self._tell = tell
         self._clock = clock
+        self._timing = settings.timing
         self._is_lockstep = settings.lockstep
         self._interruptions = Interruptions(
             settings.barge_in, sink=sink, stop=lambda at_s: self.stop(by="speech", at_s=at_s)
@@ -209,8 +213,7 @@ class Replies:
     async def _respond(self, request: Respond) -> None:
         """Answer what waits, or what the request itself brings."""
         if self._under_way is not None or self._ending is not None or self._unanswered.waiting or self.is_leaving:
-            message = "an answer is under way: stop it first, or wait until it is done"
-            await self._tell(ReplyRefused(request=request.request, message=message))
+            await self._tell(ReplyRefused(request=request.request, message=REFUSED))
             return
         answer = self._asked(request)
         answer.behaviour, answer.request = request.behaviour or self.behaviour, request.request
@@ -235,7 +238,7 @@ class Replies:
             return False
         at_s = self.now_s if at_s is None else at_s
         answer.scope.cancel()
-        n_heard = self._sink.cancel(at_s=at_s) if answer.sounds else 0
+        n_heard = self._timing.stopped_after(self._sink.cancel(at_s=at_s)) if answer.sounds else 0
         n_heard = n_heard if n_played is None else min(n_heard, n_played)
         was_cut = answer.sounds or not answer.is_complete
         await self._end(answer, at_s=at_s, n_played=n_heard, ended_by=by if was_cut else "")
@@ -248,6 +251,7 @@ class Replies:
         while (answer := self._under_way) is not None:
             await answer.done.wait()
             await self._sink.drain()
+            await self._timing.due(answer.utterance.utterance)
             await self._end_if_heard(self.now_s)
             if self._under_way is answer:  # a device that is lost may never say so
                 await self.stop(by="session")
@@ -308,8 +312,7 @@ class Replies:
     async def _start(self, answer: Answer, conversation: Conversation | None = None) -> None:
         self._under_way = answer
         number, wanted = answer.utterance.utterance, answer.behaviour
-        told = ReplyStarted(utterance=number, at_s=self.now_s, request=answer.request, speaks=wanted.speaks)
-        await self._tell(told)
+        await self._tell(ReplyStarted(utterance=number, at_s=self.now_s, request=answer.request, speaks=wanted.speaks))
         if self._tasks is None or self._under_way is not answer:
             return
         conversation = self._record.conversation if conversation is None else conversation
@@ -336,6 +339,7 @@ class Replies:
             if not isinstance(self._sink, OwnClock):
                 return
             await self._sink.over()
+        await self._timing.due(answer.utterance.utterance)
         if self._under_way is answer:
             await self._end_if_heard(self.now_s)
 
@@ -351,24 +355,21 @@ class Replies:
         if answer is None or not answer.is_complete:
             return
         ended_s = self._sink.ended_s(now_s=now_s) if answer.sounds else now_s
+        ended_s = self._timing.over_s(answer.utterance.utterance, ended_s)
         if ended_s is not None:
-            failed = answer.has_failed and not answer.text
-            await self._end(answer, at_s=ended_s, n_played=answer.spoken.n_samples, ended_by="engine" if failed else "")
+            ended_by = "engine" if answer.has_failed and not answer.text else ""
+            await self._end(answer, at_s=ended_s, n_played=answer.spoken.n_samples, ended_by=ended_by)
 
     async def _end(self, answer: Answer, *, at_s: float, n_played: int, ended_by: ReplyEnd) -> None:
         """Tell of the end of an answer and keep its turn, even where the session is being cancelled just then."""
         self._under_way, self._ending = None, answer
         self._interruptions.forget_due()
         text, interrupted = answer.heard(n_played), ended_by not in {"", "engine"}
+        number, played_s = answer.utterance.utterance, n_played / SAMPLE_RATE
         done = ReplyDone(
-            utterance=answer.utterance.utterance,
-            at_s=at_s,
-            text=text,
-            interrupted=interrupted,
-            is_crisis=answer.is_crisis,
-            ended_by=ended_by,
-            played_s=n_played / SAMPLE_RATE,
-        )
+            utterance=number, at_s=at_s, text=text, interrupted=interrupted, is_crisis=answer.is_crisis,
+            ended_by=ended_by, played_s=played_s,
+        )  # fmt: skip
         with anyio.move_on_after(KEEP_S, shield=True):
             await self._interruptions.reply_ended(at_s=at_s)
             try:

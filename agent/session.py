@@ -28,6 +28,7 @@ from .preparation import Engines, PreparationSettings
 from .record import Record
 from .replies import KEEP_S, Replies
 from .revision import revised, turn_with, unread
+from .timing import AsItComes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .events import EmotionEstimate, EmotionSource, SessionEvent, Turn
     from .loudspeaker import Sink
     from .safety import Helpline
+    from .timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class SessionSettings:
         half_duplex: do not listen while the agent speaks.
         emotion_wait_s: live, how long an answer waits for the estimate before it starts without.
         place: who helps in a crisis; None names the shipped helplines of the conversation's locale.
+        timing: is told of what is a matter of time.
     """
 
     emotion: EmotionSource = "both"
@@ -59,12 +62,13 @@ class SessionSettings:
     emotion_wait_s: float = 0.3
     place: Helpline | None = None
     barge_in: BargeInSettings = field(default_factory=BargeInSettings)
+    timing: Timing = field(default_factory=AsItComes, compare=False)
 
     @property
     def preparation(self) -> PreparationSettings:
         """What this means for the preparation of an answer: in lockstep it waits for the estimate however long."""
         wait_s = math.inf if self.lockstep else self.emotion_wait_s
-        return PreparationSettings(emotion_wait_s=wait_s, place=self.place)
+        return PreparationSettings(emotion_wait_s=wait_s, place=self.place, timing=self.timing)
 
 
 class Session:
@@ -93,6 +97,7 @@ class Session:
         self._settings = settings or SessionSettings()
         self._tell = tell
         self._gate = HalfDuplexGate()
+        self._timing = self._settings.timing
         self._record = Record(conversation, log=engines.log, tell=tell)
         self._replies = replies = Replies(
             self._record, engines=engines, sink=sink, tell=tell, settings=self._settings, clock=clock
@@ -100,7 +105,7 @@ class Session:
         ahead = (
             (replies.reader, engines.responder) if isinstance(engines.recognizer, Foresighted) else (engines.responder,)
         )
-        self._meanwhile = Meanwhile(replies.reader, ahead=ahead, tell=tell)
+        self._meanwhile = Meanwhile(replies.reader, ahead=ahead, tell=tell, timing=self._timing)
 
     @property
     def conversation(self) -> Conversation:
@@ -126,6 +131,9 @@ class Session:
                 async for block in heard:
                     await self._step(block)
                 await self._replies.hear_out()
+            except BaseException:
+                self._timing.passed("cancelled")
+                raise
             finally:
                 await self._replies.leave()
                 tasks.cancel_scope.cancel()
@@ -133,10 +141,12 @@ class Session:
 
     async def stop_reply(self) -> bool:
         """Stop the reply under way, now; returns whether there was one. May come from any task of the same loop."""
+        await self._timing.reach("stopped", 0)
         return await self._replies.stop(by="program")
 
     def leave_now(self) -> None:
         """Answer nothing more: what is said from here on is only kept. Before the stream is closed in a hurry."""
+        self._timing.passed("leaving")
         self._replies.is_leaving = True
 
     async def _step(self, block: Heard) -> None:
@@ -183,10 +193,12 @@ class Session:
         Returns:
             What stands now; None when the utterance is not held: never answered, or long ago.
         """
+        await self._timing.reach("correcting", correction.utterance)
         before = self._turn_of(correction.utterance)
         if before is None:
             return None
         estimate = await self._replies.reader.corrected(before.estimate or unread(before), correction)
+        await self._timing.reach("corrected", correction.utterance)
         # While the words were read another estimate, or correction, may have come: this one is the last.
         now = self._turn_of(correction.utterance) or before
         answer = self._replies.answer_to(correction.utterance)

@@ -7,7 +7,7 @@ an engine, but never lets the engine's pace decide what is said or in which orde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .events import (
     SpeechAudio,
@@ -29,6 +29,32 @@ if TYPE_CHECKING:
     from .ports import Transcriber, VoiceAnalyst
     from .prosody import ProsodyTracker
     from .segmenter import Segmenter
+
+
+class PartialTiming(Protocol):
+    """What of partials that nobody waits for is a matter of time; whoever notes it can have the same events again."""
+
+    def takes(self, utterance: int, n_samples: int, *, is_there: bool) -> bool:
+        """Return whether a partial is taken now, after so many samples of its utterance; as a rule if it is there."""
+        ...
+
+    def voids(self, utterance: int, n_samples: int, *, is_void: bool) -> bool:
+        """Return whether the partial taken now is void; as a rule if its engine says so (`Superseded`)."""
+        ...
+
+
+class AsTheyCome:
+    """Partials are taken when they are there."""
+
+    def takes(self, utterance: int, n_samples: int, *, is_there: bool) -> bool:
+        """See `PartialTiming`."""
+        del utterance, n_samples
+        return is_there
+
+    def voids(self, utterance: int, n_samples: int, *, is_void: bool) -> bool:
+        """See `PartialTiming`."""
+        del utterance, n_samples
+        return is_void
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +103,7 @@ class Listener:
         self._turns = Turns(stages.segmenter, openness=self._openness)
         self._speech: Speech | None = None
         self.n_partials_skipped = 0
+        self.partials: PartialTiming = AsTheyCome()
 
     @property
     def may_wait(self) -> bool:
@@ -111,7 +138,7 @@ class Listener:
         for event in events:
             match event:
                 case SpeechStarted():
-                    self._speech = Speech(event.utterance, self._stages, self._settings)
+                    self._speech = Speech(event.utterance, self._stages, self._settings, partials=self.partials)
                     out.append(event)
                 case SpeechAudio():
                     self.n_partials_skipped += self._talking.hear(event, out, hurried=hurried)

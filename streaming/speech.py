@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .events import Acoustics, ListenerEvent, Prosody, Samples, SpeechAudio, SpeechEnded
-    from .listener import ListenerSettings, Stages
+    from .listener import ListenerSettings, PartialTiming, Stages
     from .ports import Pending, VoiceQuality
     from .prosody import Settled
 
@@ -34,8 +34,9 @@ CUT_S = 20.0
 class Speech:
     """One utterance on its way through the stages."""
 
-    def __init__(self, utterance: int, stages: Stages, settings: ListenerSettings) -> None:
+    def __init__(self, utterance: int, stages: Stages, settings: ListenerSettings, *, partials: PartialTiming) -> None:
         self._utterance = utterance
+        self._partials = partials
         self._stages = stages
         self._settings = settings
         self._blocks: list[Samples] = []
@@ -103,14 +104,22 @@ class Speech:
                 )
         if self._asked is not None and self._heard_s + 1e-9 >= self._asked[0] and self._may_collect(self._asked[1]):
             asked, self._asked = self._asked[1], None
-            try:
-                partial = self._collect(asked, out, engine=self._stages.transcriber.name)
-            except Superseded:
-                return skipped + 1
-            if partial is not None and partial.nbest:
-                self._n_revisions += 1
-                out.append(replace(partial, revision=self._n_revisions))
+            skipped += self._take_partial(asked, out)
         return skipped
+
+    def _take_partial(self, asked: Pending[Transcript], out: list[ListenerEvent]) -> int:
+        """Add a partial that is due. Returns 1 if it is void, else 0."""
+        partial, is_void = None, False
+        try:
+            partial = self._collect(asked, out, engine=self._stages.transcriber.name)
+        except Superseded:
+            is_void = True
+        if self._partials.voids(self._utterance, self._n_samples, is_void=is_void):
+            return 1
+        if partial is not None and partial.nbest:
+            self._n_revisions += 1
+            out.append(replace(partial, revision=self._n_revisions))
+        return 0
 
     @property
     def may_wait(self) -> bool:
@@ -126,7 +135,9 @@ class Speech:
         return self._settings.waits_for_partials or not isinstance(pending, Watchable)
 
     def _may_collect(self, pending: Pending[Transcript]) -> bool:
-        return self._must_wait(pending) or _is_there(pending)
+        if self._must_wait(pending):
+            return True
+        return self._partials.takes(self._utterance, self._n_samples, is_there=_is_there(pending))
 
     def pause(self) -> None:
         """Start work on the final, revocably."""

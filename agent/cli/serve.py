@@ -30,6 +30,7 @@ from ..server.tls import tls_context
 from ..server.tokens import Tokens, parse_tokens, read_tokens
 from ..server.workers import SHARES_PORTS, Place, WorkersSettings, command_again, supervise
 from .engines import Fallback, ProfileName, chosen, loaded, note
+from .recordings import Record, recordings_in
 
 if TYPE_CHECKING:
     import ssl
@@ -95,6 +96,7 @@ def serve(
     opens: Open = False,
     no_page: NoPage = False,
     no_history: NoHistory = False,
+    record: Record = None,
     verbose: Verbose = False,
     token_file: TokenFile = None,
     origin: Origins = None,
@@ -129,7 +131,8 @@ def serve(
     much |= _sessions(max_sessions, per_client=max_per_client)
     shows = not no_history and (shared_history or (is_loopback(host) and not behind_proxy))
     settings = ServerSettings(host=host, port=port, page=not no_page, history=shows, **who, **how, **much)
-    _begin(Plan(settings=settings, config=config, keeps=not no_history, opens=opens), falls_back=fallback, logs=verbose)
+    plan = Plan(settings=settings, config=config, keeps=not no_history, opens=opens, records=record)
+    _begin(plan, falls_back=fallback, logs=verbose)
 
 
 def start(profile: ProfileName = None, fallback: Fallback = False) -> None:
@@ -150,12 +153,13 @@ def start(profile: ProfileName = None, fallback: Fallback = False) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is served, by which of several processes, whether anything is kept, and whether the page is opened."""
+    """What is served, by which of several processes, what is kept and recorded, and whether the page is opened."""
 
     settings: ServerSettings
     config: Config
     keeps: bool
     opens: bool
+    records: Path | None = None
     place: Place | None = field(default_factory=Place.of_this_process)
 
     @property
@@ -204,7 +208,12 @@ class ProfileListeners:
 async def _serve(engines: ProfileEngines, listeners: ProfileListeners, *, plan: Plan) -> None:
     async with open_host(engines, config=plan.config, listeners=listeners, keeps=plan.keeps, note=note) as host:
         metrics = metrics_of(plan.place)
-        dialogues = HostedDialogues(host, has_history=plan.settings.history, in_danger=metrics.crises.inc)
+        dialogues = HostedDialogues(
+            host,
+            has_history=plan.settings.history,
+            in_danger=metrics.crises.inc,
+            recordings=recordings_in(plan.records, profile=engines.profile, config=plan.config),
+        )
         tell = partial(announce, plan=plan)
         await run_server(plan.settings, dialogues, announce=tell, place=plan.place, metrics=metrics)
 
@@ -213,6 +222,8 @@ def announce(server: Server, *, plan: Plan) -> None:
     """Say where the server is, once for all workers, and open the page if that was asked for."""
     if not plan.is_first:
         return
+    if plan.records is not None:
+        note(f"conversations are recorded in {plan.records}, and users are told so")
     if plan.settings.page:
         typer.echo(f"the page:  {server.page_url}")
     typer.echo(f"programs:  {server.url}  (stop with Ctrl-C)")

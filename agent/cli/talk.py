@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import anyio
 import numpy as np
@@ -23,12 +24,13 @@ from streaming.sources import Pace, from_file
 from ..assembly import Audience, Talk, converse, session_of_files
 from ..config import load_config, with_options
 from ..events import EmotionEstimate
-from ..hosting import NOTICE
+from ..hosting import NOTICE, RECORDED
 from ..jsonl import to_line
 from ..profiles import PORTS
 from .engines import Fallback, ProfileName, chosen, loaded, note
 from .estimating import Calls, Explain, explainer
 from .explain import explanation
+from .recordings import Record, about_talk, recordings_in
 from .translating import USUAL, Translate, TranslateAs, translation_of
 from .view import TalkView
 
@@ -59,12 +61,13 @@ Helplines = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """How a conversation is shown and what stands behind it; with `calls` each estimate is explained."""
+    """How a conversation is shown, recorded (`records`) and what stands behind it; `calls` explain each estimate."""
 
     engines: ProfileEngines
     line: str
     as_json: bool = False
     calls: Calls | None = None
+    records: Path | None = None
 
 
 def talk(
@@ -80,6 +83,7 @@ def talk(
     ] = False,
     no_speech: Annotated[bool, typer.Option("--no-speech", help="Write answers, do not speak them.")] = False,
     no_history: Annotated[bool, typer.Option("--no-history", help="Keep nothing of this conversation.")] = False,
+    record: Record = None,
     device: Annotated[str | None, typer.Option(help="Microphone: number or part of its name.")] = None,
     duplex: Annotated[
         str | None, typer.Option(help="half: loudspeakers. full: headphones, you can barge in.", rich_help_panel=PANEL)
@@ -107,7 +111,7 @@ def talk(
     plan = Talk(is_live=not audio, speaks=not no_speech, keeps=not no_history, session=session, translation=translation)
     calls = Calls() if explain else None
     with loaded(use, overhear=calls and calls.hear, is_live=plan.is_live) as engines:
-        screen = Screen(engines=engines, line=use.line, as_json=as_json, calls=calls)
+        screen = Screen(engines=engines, line=use.line, as_json=as_json, calls=calls, records=record)
         source = _rechunked(_files(audio, paced=paced), chunk_ms=chunk_ms) if audio else None
         _hold(source, device=device, config=config, talk=plan, screen=screen)
 
@@ -154,10 +158,12 @@ async def _by_microphone(device: str | None, *, config: Config, talk: Talk, scre
 
 async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, talk: Talk, screen: Screen) -> None:
     if screen.as_json:
-        await converse(source, engines=screen.engines, config=config, talk=talk, audience=_json_audience(screen.calls))
+        await _converse(source, config=config, talk=talk, screen=screen, audience=_json_audience(screen.calls))
         return
     console = Console(highlight=False)
     console.print(NOTICE, style="dim")
+    if screen.records is not None:
+        console.print(RECORDED, style="dim")
     console.print(screen.line, style="dim")
     view = TalkView(console.print, hint=_hint(config, talk), explain=_explaining(screen.calls))
     live = Live(get_renderable=view.render, console=console, refresh_per_second=12, transient=True)
@@ -170,7 +176,21 @@ async def _converse_on_screen(source: AsyncIterable[Sound], *, config: Config, t
 
     audience = Audience(tell=tell, level=level, note=note)
     with live if console.is_terminal else nullcontext():
+        await _converse(source, config=config, talk=talk, screen=screen, audience=audience)
+
+
+async def _converse(
+    source: AsyncIterable[Sound], *, config: Config, talk: Talk, screen: Screen, audience: Audience
+) -> None:
+    """Hold the conversation, recorded where that was asked for."""
+    recordings = recordings_in(screen.records, profile=screen.engines.profile, config=config)
+    if recordings is None:
         await converse(source, engines=screen.engines, config=config, talk=talk, audience=audience)
+        return
+    session = talk.session or uuid4().hex[:12]
+    named = replace(talk, session=session)
+    async with recordings.witness(session, talk=about_talk(named)) as witness:
+        await converse(source, engines=screen.engines, config=config, talk=named, audience=audience, witness=witness)
 
 
 def _hint(config: Config, talk: Talk) -> str:

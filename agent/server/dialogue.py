@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from streaming.controls import Clear, Commit, Mark, TurnDetection
 from streaming.sources import LiveSource
 
 from ..events import ReplyDone
-from ..hosting import NOTICE, Consent, Guest
+from ..hosting import NOTICE, RECORDED, Consent, Guest
+from ..recording.witness import Nobody
 from ..wire.realtime import RealtimeDialect
 from ..wire.settings import SessionInfo
 from ..wire.translations import TranslationDialect
@@ -23,7 +25,7 @@ from .ports import Received
 from .sink import WireSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ..behaviour import SessionCommand
     from ..events import SessionEvent
     from ..hosting import Host
+    from ..recording.recorder import Recordings
+    from ..recording.witness import Witness
     from ..session import Session
     from ..wire.dialect import HistoryRequest, ServerEvent, Stop
     from .ports import Opening
@@ -45,15 +49,24 @@ BACKLOG_S = 30.0
 class HostedDialogues:
     """Makes dialogues (`agent.server.ports.Dialogues`) over one host."""
 
-    def __init__(self, host: Host, *, has_history: bool = False, in_danger: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        *,
+        has_history: bool = False,
+        in_danger: Callable[[], None] = lambda: None,
+        recordings: Recordings | None = None,
+    ) -> None:
         """Take a host.
 
         Args:
             host: what all sessions share.
             has_history: every client may list, export and delete what is kept.
             in_danger: called for each answer to somebody who may be in danger; a count, never the words.
+            recordings: where each session is recorded, of which its notice tells; None: nowhere.
         """
         self._host = host
+        self._recordings = recordings
         self._in_danger = in_danger
         self._has_history = has_history and host.log is not None
 
@@ -72,7 +85,7 @@ class HostedDialogues:
         host = self._host
         info = SessionInfo(
             resume_token=opening.resume_token,
-            notice=NOTICE,
+            notice=NOTICE if self._recordings is None else f"{NOTICE} {RECORDED}",
             profile=host.profile,
             has_tools=host.has_tools,
             has_voice=host.has_voice,
@@ -83,7 +96,9 @@ class HostedDialogues:
             dialect = _translation(opening, host, info)
         else:
             dialect = _realtime(opening, host, info)
-        return HostedDialogue(host, dialect, session=opening.session, in_danger=self._in_danger)
+        return HostedDialogue(
+            host, dialect, session=opening.session, in_danger=self._in_danger, recordings=self._recordings
+        )
 
 
 def _realtime(opening: Opening, host: Host, info: SessionInfo) -> RealtimeDialect:
@@ -106,9 +121,11 @@ class HostedDialogue:
         *,
         session: str,
         in_danger: Callable[[], None] = lambda: None,
+        recordings: Recordings | None = None,
     ) -> None:
         self._host = host
         self._in_danger = in_danger
+        self._recordings = recordings
         self._dialect = dialect
         self._id = session
         self._source = LiveSource(capacity_s=BACKLOG_S, name="the client")
@@ -125,7 +142,8 @@ class HostedDialogue:
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
-                await self._host.hold(self._guest())
+                async with self._witness() as witness:
+                    await self._host.hold(self._guest(witness))
             finally:
                 self._tasks = None
                 self._sink.close()
@@ -167,7 +185,18 @@ class HostedDialogue:
                 self._beside(self._session.stop_reply)
         self._source.close()
 
-    def _guest(self) -> Guest:
+    @asynccontextmanager
+    async def _witness(self) -> AsyncGenerator[Witness]:
+        """Give who records the session, if anybody does."""
+        recordings = self._recordings
+        if recordings is None:
+            yield Nobody()
+            return
+        about = {"endpoint": "translations" if isinstance(self._dialect, TranslationDialect) else "realtime"}
+        async with recordings.witness(self._id, **about) as witness:
+            yield witness
+
+    def _guest(self, witness: Witness) -> Guest:
         dialect = self._dialect
         target = (lambda: dialect.target) if isinstance(dialect, TranslationDialect) else None
         return Guest(
@@ -178,6 +207,7 @@ class HostedDialogue:
             consent=self._consent,
             target=target,
             began=self._began,
+            witness=witness,
         )
 
     def _began(self, session: Session) -> None:

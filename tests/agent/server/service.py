@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.hosting import Host
+    from agent.recording.recorder import Recordings
     from agent.server.dialogue import HostedDialogue
     from agent.server.ports import Opening
     from streaming.events import Samples
@@ -185,7 +186,12 @@ async def listening(socket: ClientConnection) -> AsyncGenerator[Talker]:
 
 @asynccontextmanager
 async def service(
-    database: Path | None = None, *, settings: dict[str, Any] | None = None, bystander: bool = True, **host: Any
+    database: Path | None = None,
+    *,
+    settings: dict[str, Any] | None = None,
+    bystander: bool = True,
+    recordings: Recordings | None = None,
+    **host: Any,
 ) -> AsyncGenerator[Service]:
     """Serve; another session gets answers before and after, and no task, file or seat is left."""
     tasks_before, files_before = len(asyncio.all_tasks()), open_files()
@@ -193,7 +199,7 @@ async def service(
         # Whatever else this machine does, the server is not too busy for a few clients.
         patch.setattr(agent.server.admission, "MAX_LATENESS", float("inf"))
         async with scripted_host(database, **host) as opened:
-            dialogues = Watched(HostedDialogues(opened, has_history=database is not None))
+            dialogues = Watched(HostedDialogues(opened, has_history=database is not None, recordings=recordings))
             limits = ServerSettings(port=0, **{**FREE, **(settings or {})})
             async with serve(limits, dialogues) as server:
                 here = Service(server, opened, dialogues)
