@@ -46,9 +46,11 @@ def check(
     corpus = found.read(where)
     problems = (*corpus.problems, *(heard(corpus) if audio else ()))
     if as_json:
-        record = as_record(corpus.name, contents(corpus)) | {"problems": [asdict(problem) for problem in problems]}
+        told = {"notes": [asdict(note) for note in corpus.notes], "problems": [asdict(each) for each in problems]}
+        record = as_record(corpus.name, contents(corpus)) | told
         typer.echo(json.dumps(record, ensure_ascii=False))
     else:
-        typer.echo(as_text(corpus.name, contents(corpus), problems, where_from=found.where_from))
+        shown = as_text(corpus.name, contents(corpus), problems, where_from=found.where_from, notes=corpus.notes)
+        typer.echo(shown)
     if strict and problems:
         raise CorpusUnreadable(f"{corpus.name} has problems ({len(problems)})")

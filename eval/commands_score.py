@@ -15,7 +15,7 @@ from .score.paired import TRIALS
 from .score.report import score
 from .score.said import LABEL_SETS
 from .score.table import comparison_json, comparison_table, score_json, score_table
-from .statistics import DRAWS, LEVEL, SEED, Resampling
+from .statistics import DRAWS, LEVEL, SEED, Ends, Resampling
 
 DEFAULTS = ScoreSettings()
 LedgerPath = Path
@@ -40,6 +40,10 @@ FiguresOption = Annotated[
 DrawsOption = Annotated[int, typer.Option(min=1, help="Of the bootstrap.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the draws.")]
 LevelOption = Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")]
+IntervalOption = Annotated[Ends, typer.Option(help="Of the draws as they are, or corrected for bias and skew.")]
+CometOption = Annotated[
+    str, typer.Option(metavar="MODEL", help="Scores translations, where it is here: its name, or a path.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of Markdown.")]
 
 
@@ -65,18 +69,21 @@ def _score(  # noqa: PLR0913 - a command's options are its parameters
     draws: DrawsOption = DRAWS,
     seed: SeedOption = SEED,
     level: LevelOption = LEVEL,
+    interval: IntervalOption = "percentile",
+    comet: CometOption = DEFAULTS.comet,
     as_json: JsonOption = False,
 ) -> None:
     """Every figure of a run with interval and signature; what is undefined says why."""
     settings = ScoreSettings(
-        labels=_labels(labels),
-        mapping=_mapping(mapping),
+        labels=labels_of(labels),
+        mapping=mapping_of(mapping),
         decide=decide,
         fallback=fallback,
         normaliser=normaliser,
         blocks=blocks,
         figures=_names(figures),
-        resampling=Resampling(draws=draws, seed=seed, level=level),
+        comet=comet,
+        resampling=Resampling(draws=draws, seed=seed, level=level, ends=interval),
     )
     report = score(read_ledgers(ledgers), settings, by=_names(by))
     typer.echo(score_json(report) if as_json else score_table(report), nl=False)
@@ -97,18 +104,21 @@ def _compare(  # noqa: PLR0913 - a command's options are its parameters
     trials: Annotated[int, typer.Option(min=1, help="Of approximate randomisation.")] = TRIALS,
     seed: SeedOption = SEED,
     level: LevelOption = LEVEL,
+    interval: IntervalOption = "percentile",
+    comet: CometOption = DEFAULTS.comet,
     as_json: JsonOption = False,
 ) -> None:
     """Two runs on the same items: differences with paired intervals, p by randomisation, adjusted by Holm."""
     settings = ScoreSettings(
-        labels=_labels(labels),
-        mapping=_mapping(mapping),
+        labels=labels_of(labels),
+        mapping=mapping_of(mapping),
         decide=decide,
         fallback=fallback,
         normaliser=normaliser,
         blocks=blocks,
         figures=_names(figures),
-        resampling=Resampling(draws=draws, seed=seed, level=level),
+        comet=comet,
+        resampling=Resampling(draws=draws, seed=seed, level=level, ends=interval),
     )
     comparison = compare(read_ledgers([a]), read_ledgers([b]), settings, trials=trials)
     shown = comparison_json(comparison, level=level) if as_json else comparison_table(comparison, level=level)
@@ -119,7 +129,12 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _labels(text: str | None) -> tuple[str, ...] | None:
+def labels_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the label set of an option: one that has a name, or labels with commas.
+
+    Raises:
+        BadParameter: it is neither.
+    """
     if text is None or text in LABEL_SETS:
         return LABEL_SETS[text] if text else None
     names = _names(text)
@@ -128,7 +143,12 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _mapping(pairs: list[str] | None) -> dict[str, str]:
+def mapping_of(pairs: list[str] | None) -> dict[str, str]:
+    """Return the labels that are called otherwise, of `--map FROM=TO`.
+
+    Raises:
+        BadParameter: a pair is not of that form.
+    """
     split = [pair.partition("=") for pair in pairs or ()]
     for one, equals, other in split:
         if not (one and equals and other) or set(one + other) & set("|\n"):

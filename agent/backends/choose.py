@@ -47,6 +47,8 @@ class Loading:
         note: told, in one line, of what the user should know: an engine that another one stands in for.
         falls_back: the embedded engine of a port takes over when the chosen one cannot be had; else that is an error.
         overhear: told of each call to the language model.
+        wrap: what goes around the language model before anybody is given it, for instance to keep its answers; what it
+            returns is not closed with the engines, the model itself is.
         is_live: somebody waits for the answer: an estimate that is late comes in two steps. Else nothing depends on
             the clock.
     """
@@ -55,6 +57,7 @@ class Loading:
     note: Callable[[str], None]
     falls_back: bool = False
     overhear: Callable[[Overheard], None] | None = None
+    wrap: Callable[[LanguageModel], LanguageModel] | None = None
     is_live: bool = False
 
 
@@ -95,7 +98,7 @@ def load_engines(profile: Profile, loading: Loading) -> ProfileEngines:
         transcribers = loader.load("transcriber", profile.transcriber, _transcribers)
         reader = loader.load("emotion", profile.emotion, _recognizer)
         dimensions = loader.load("dimensions", profile.dimensions, _dimensions)
-        model = _overheard(loader.load("language_model", profile.language_model, _language_model), loading)
+        model = _wrapped(loader.load("language_model", profile.language_model, _language_model), loading)
         speech = loader.load("voice", profile.voice, _speech)
         return ProfileEngines(
             profile=profile.name,
@@ -171,6 +174,12 @@ def _transcriber_choice(choice: Choice, store: ModelStore) -> TranscriberChoice:
         model=choice.model or "",
         members=tuple((_transcriber_choice(member, store), weight) for member, weight in choice.members),
     )
+
+
+def _wrapped(model: LanguageModel | None, loading: Loading) -> LanguageModel | None:
+    """Return the model as it is given out; what overhears it hears what is asked of it in fact."""
+    model = _overheard(model, loading)
+    return model if model is None or loading.wrap is None else loading.wrap(model)
 
 
 def _overheard(model: LanguageModel | None, loading: Loading) -> LanguageModel | None:

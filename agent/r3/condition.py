@@ -55,6 +55,7 @@ class R3Condition:
         hears: the sound itself goes with the prompt, for models that can take it.
         hints: the small model's top emotions and trigger words are offered (HEF).
         elicitation: where the distribution comes from.
+        norm: "token" and "token_words": what makes logits a distribution, equation 2 or a softmax.
         explain: live, have the reason and revised text written after the label was scored.
         max_tokens, temperature: of written answers (the paper: 100 and 1e-4).
     """
@@ -78,6 +79,7 @@ class R3Condition:
     hears: bool = False
     hints: bool = False
     elicitation: Elicitation = "answer"
+    norm: Literal["linear", "softmax"] = "linear"
     explain: bool = False
     max_tokens: int = 100
     temperature: float = 1e-4

@@ -45,9 +45,9 @@ def compose(condition: TranslationCondition, *, text: str, source: str, value: f
         source: code of its language.
         value: the condition's dimension, about 0 to 1; where it is None or no number, emotion is left out.
     """
-    is_above = is_above_middle(value)
+    is_above = is_above_middle(value, from_middle=condition.from_middle)
     if condition.has_emotion and is_above is None:
-        condition = replace(condition, template=1)
+        condition = replace(condition, template=1, from_middle=False)
     values = {
         "source": language_name(source),
         "target": language_name(condition.target),

@@ -19,7 +19,9 @@ that says what to do and holds the paper's template."""
 
 MIDDLE: Final = 0.5
 
-_NAME = re.compile(r"(?P<style>[a-z]+)-(?P<dimension>[a-z]*)(?P<template>\d)")
+FROM_MIDDLE: Final = "-from-middle"
+
+_NAME = re.compile(rf"(?P<style>[a-z]+)-(?P<dimension>[a-z]*)(?P<template>\d)(?P<middle>{FROM_MIDDLE})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class TranslationCondition:
         dimension: which one they carry; has no meaning for 1 and 2.
         style: see `Style`.
         target: language to translate into, as a BCP 47 tag.
+        from_middle: exactly the middle counts as above it ("with", "positive"), else as below.
     """
 
     # Live: equation 3 with arousal has the paper's best COMET, which its authors trust more than BLEU.
@@ -38,6 +41,7 @@ class TranslationCondition:
     dimension: Dimension = "arousal"
     style: Style = "chat"
     target: str = "fr"
+    from_middle: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
@@ -58,7 +62,8 @@ class TranslationCondition:
     @property
     def name(self) -> str:
         """Its name, as in signatures and `--translate-as`: "chat-arousal3", "base-1"."""
-        return f"{self.style}-{self.dimension if self.has_emotion else ''}{self.template}"
+        what = f"{self.dimension}{self.template}" if self.has_emotion else str(self.template)
+        return f"{self.style}-{what}{FROM_MIDDLE if self.from_middle else ''}"
 
 
 def read_condition(name: str, *, target: str) -> TranslationCondition:
@@ -68,23 +73,27 @@ def read_condition(name: str, *, target: str) -> TranslationCondition:
         ValueError: there is none of that name.
     """
     found = _NAME.fullmatch(name)
-    if found is None or bool(found["dimension"]) != (found["template"] >= "3"):
+    has_emotion = found is not None and found["template"] >= "3"
+    if found is None or bool(found["dimension"]) != has_emotion or (found["middle"] and not has_emotion):
         raise ValueError(f"there is no way to translate called {name!r}, expected one such as {', '.join(_EXAMPLES)}")
     return TranslationCondition(
         template=cast("Template", int(found["template"])),
         dimension=cast("Dimension", found["dimension"] or "arousal"),
         style=cast("Style", found["style"]),
         target=target,
+        from_middle=bool(found["middle"]),
     )
 
 
-def is_above_middle(value: float | None) -> bool | None:
+def is_above_middle(value: float | None, *, from_middle: bool = False) -> bool | None:
     """Return whether a dimension counts as present: "with", "positive".
 
-    The paper says "higher or lower than 0.5" and nothing of 0.5 itself: what is not above counts as below. None for a
-    value that is not known, or is no number.
+    The paper says "higher or lower than 0.5" and nothing of 0.5 itself: that counts as below, with `from_middle` as
+    above. None for a value that is not known, or is no number.
     """
-    return None if value is None or not math.isfinite(value) else value > MIDDLE
+    if value is None or not math.isfinite(value):
+        return None
+    return value >= MIDDLE if from_middle else value > MIDDLE
 
 
 _EXAMPLES: Final = ("chat-arousal3", "chat-valence5", "base-arousal4", "base-1", "instruct-2")

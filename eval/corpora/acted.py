@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .gathering import checked_splits, gathered, labels_of
+from .gathering import gathered, labels_of
 from .item import Problem
 from .sounds import nfc, sound_files
 
@@ -35,7 +35,7 @@ def read_clips(
             problems.append(Problem(where=str(path.relative_to(root)), why=f"is not named like a clip of {name}"))
         elif (made := item(path, match)) is not None:
             items.append(made)
-    return checked_splits(gathered(name, items, root=root, labels=labels_of(name), problems=problems))
+    return gathered(name, items, root=root, labels=labels_of(name), problems=problems)
 
 
 def lacking_clips(root: Path, *, pattern: re.Pattern[str], example: str) -> list[str]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .item import Corpus, Item, Problem
-from .reading import audio_fault
+from .reading import audio_fault, other_format
+from .splits import leaks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from .labels import LabelTable
 
@@ -18,7 +20,7 @@ DIMENSIONS: Final = ("arousal", "dominance", "valence")
 
 
 def assemble(name: str, items: Iterable[Item], *, table: LabelTable, problems: Iterable[Problem] = ()) -> Corpus:
-    """Return the corpus of `items`, every fault of theirs listed after `problems`.
+    """Return the corpus of `items`, every fault of theirs, and of their splits, listed after `problems`.
 
     Rules: of items with one id the first is kept. An unknown label is told of and stays, unmapped; so does sound that
     is missing, empty or cut short, which counts as unreadable when it is replayed. A dimension outside [0, 1] is taken
@@ -32,8 +34,11 @@ def assemble(name: str, items: Iterable[Item], *, table: LabelTable, problems: I
             found.append(Problem(where=item.id, why="this id stands twice: the first is kept"))
         else:
             kept[item.id] = _checked(item, table=table, problems=found)
-    found.extend(_unheard(tuple(kept.values())))
-    return Corpus(name=name, items=_in_order(tuple(kept.values())), labels=table.to, problems=tuple(found))
+    once = tuple(kept.values())
+    found.extend((*_unheard(once), *leaks(once)))
+    return Corpus(
+        name=name, items=_in_order(once), labels=table.to, problems=tuple(found), notes=tuple(_misnamed(once))
+    )
 
 
 def _checked(item: Item, *, table: LabelTable, problems: list[Problem]) -> Item:
@@ -68,6 +73,17 @@ def _unheard(items: Sequence[Item]) -> list[Problem]:
             more = "" if n_items == 1 else f" (and {n_items - 1} more items need it)"
             problems.append(Problem(where=first[path].id, why=fault + more))
     return problems
+
+
+def _misnamed(items: Iterable[Item]) -> Iterator[Problem]:
+    """Yield, for each format that hides under another name, how many files do."""
+    files: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(item.audio for item in items if item.audio is not None):
+        if (kind := other_format(path)) is not None:
+            files.setdefault(kind, []).append(path)
+    for kind, paths in files.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        yield Problem(where=f"{paths[0].name}{more}", why=f"named .wav, {kind} within: heard all the same")
 
 
 def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from streaming.errors import AudioUnreadable
 from streaming.files import AudioFile
 
 from .item import Problem
+from .splits import shared_speakers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,20 +59,8 @@ def contents(corpus: Corpus) -> Contents:
         by_split=dict(Counter(item.split for item in items)),
         by_label=dict(labels.most_common()),
         by_speaker=dict(Counter(item.speaker for item in items).most_common()),
-        shared_speakers=shared_speakers(corpus),
+        shared_speakers=shared_speakers(items),
     )
-
-
-def shared_speakers(corpus: Corpus) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return the speakers two splits have in common, sorted, for each pair of splits that has any.
-
-    Whoever is not named cannot be checked and does not count.
-    """
-    speakers: dict[str, set[str]] = {}
-    for item in corpus.items:
-        speakers.setdefault(item.split, set()).update(() if item.speaker is None else (item.speaker,))
-    pairs = ((one, other, speakers[one] & speakers[other]) for one, other in combinations(speakers, 2))
-    return {(one, other): tuple(sorted(common)) for one, other, common in pairs if common}
 
 
 def heard(corpus: Corpus) -> list[Problem]:

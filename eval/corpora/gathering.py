@@ -1,13 +1,12 @@
-"""What the readers by name and by table look over besides `assemble`: doubled places, speakers in several splits."""
+"""What the readers by name and by table look over besides `assemble`: doubled places, corpora without an item."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ..errors import CorpusUnreadable
 from .assemble import assemble
-from .item import Corpus, Problem
+from .item import Problem
 from .labels import LabelTable, label_table
 from .reading import read_text
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from .item import Item
+    from .item import Corpus, Item
 
 LABELS: Final = "labels_more.toml"
 UNLABELLED: Final = LabelTable(to={})
@@ -51,11 +50,6 @@ def gathered(
     return assemble(name, items, table=labels, problems=(*found, *doubled_places(items)))
 
 
-def checked_splits(corpus: Corpus) -> Corpus:
-    """Return the corpus with the speakers who stand in several of its splits among its problems."""
-    return replace(corpus, problems=(*corpus.problems, *shared_speakers(corpus.items)))
-
-
 def doubled_places(items: Iterable[Item]) -> Iterator[Problem]:
     """Yield the items whose place in their dialogue another one has already; they come in the order found."""
     places: dict[tuple[str, int], str] = {}
@@ -65,14 +59,3 @@ def doubled_places(items: Iterable[Item]) -> Iterator[Problem]:
         first = places.setdefault((item.dialogue, item.order), item.id)
         if first != item.id:
             yield Problem(where=item.id, why=f"has place {item.order} of dialogue {item.dialogue}, as {first} has")
-
-
-def shared_speakers(items: Iterable[Item]) -> Iterator[Problem]:
-    """Yield the speakers who stand in several splits: a model trained on one would know them in the other."""
-    splits: dict[str, set[str]] = {}
-    for item in items:
-        if item.speaker is not None and item.split:
-            splits.setdefault(item.speaker, set()).add(item.split)
-    for speaker, found in sorted(splits.items()):
-        if len(found) > 1:
-            yield Problem(where=f"speaker {speaker}", why=f"stands in several splits: {', '.join(sorted(found))}")

@@ -71,13 +71,14 @@ class Corpus:
     """A corpus that was read: dialogues whole and in order, items that stand alone between them.
 
     `labels` maps the corpus's own labels to those of `agent.labels`; a label that is not there is left out of scoring
-    by a stated rule (`unmapped`).
+    by a stated rule (`unmapped`). `notes`: what is told of it although it is no fault.
     """
 
     name: str
     items: tuple[Item, ...]
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 class Reader(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import CorpusUnreadable
-from .gathering import checked_splits, gathered, labels_of, read_lines
+from .gathering import gathered, labels_of, read_lines
 from .item import Problem
 from .manifest_row import FIELDS, RowInvalid, item_of
 from .reading import read_table
@@ -61,7 +61,7 @@ class Manifest:
             problems += [Problem(where=where, why=why) for why in faults]
         problems += _untold(items)
         corpus = gathered(self.name, _placed(items), root=path, labels=labels_of(self.name), problems=problems)
-        return checked_splits(_once_heard(corpus))
+        return _once_heard(corpus)
 
 
 def _file(root: Path) -> Path:

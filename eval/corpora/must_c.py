@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ..errors import CorpusUnreadable
-from .gathering import checked_splits, gathered, read_lines
+from .gathering import gathered, read_lines
 from .item import Item, Problem
 from .sounds import located
 
@@ -57,7 +57,7 @@ class MustC:
             for split in SPLITS:
                 if (data / split).is_dir():
                     items += _split_items(data, split, target=target, prefix=prefix, problems=problems)
-        return checked_splits(gathered(self.name, items, root=root, problems=problems))
+        return gathered(self.name, items, root=root, problems=problems)
 
 
 def _pairs(root: Path) -> dict[str, Path]:

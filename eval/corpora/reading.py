@@ -11,7 +11,7 @@ import json
 import struct
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..errors import CorpusUnreadable
 from .item import Problem
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_SIZE = 2**31 - 2**16
 """Headers of WAV files written by a program that could not know their length claim about this much."""
+
+_FORMATS: Final = ((b"fLaC", "FLAC"), (b"OggS", "Ogg"), (b"ID3", "MP3"), (b"\xff\xfb", "MP3"), (b"FORM", "AIFF"))
+"""How files of other formats begin, as they lie about under the name of a WAV (Libri-trans: FLAC)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +125,28 @@ def audio_fault(path: Path) -> str | None:
     return _wav_fault(path.name, head, size) if path.suffix.lower() == ".wav" else None
 
 
+def other_format(path: Path) -> str | None:
+    """Return what a file named .wav holds instead, of the formats that are heard under any name; None: no other."""
+    if path.suffix.lower() != ".wav":
+        return None
+    try:
+        with path.open("rb") as held:
+            return _format(held.read(12))
+    except (OSError, ValueError):
+        return None
+
+
+def _format(head: bytes) -> str | None:
+    return "MP4" if head[4:8] == b"ftyp" else next((name for mark, name in _FORMATS if head.startswith(mark)), None)
+
+
 def _reason(error: OSError | ValueError) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _wav_fault(name: str, head: bytes, size: int) -> str | None:
+    if _format(head) is not None:
+        return None
     if head[:4] not in {b"RIFF", b"RF64", b"RIFX"} or head[8:] != b"WAVE":
         return f"{name} does not begin like the WAV file its name says it is"
     told = struct.unpack("<I", head[4:8])[0] + 8

@@ -22,8 +22,10 @@ def reader_table(readers: Iterable[Reader]) -> str:
     return _table(("corpus", "from whom, under which licence, what"), [(one.name, one.where_from) for one in readers])
 
 
-def as_text(name: str, held: Contents, problems: Sequence[Problem], *, where_from: str) -> str:
-    """Return what a corpus holds and what is wrong with it."""
+def as_text(
+    name: str, held: Contents, problems: Sequence[Problem], *, where_from: str, notes: Sequence[Problem] = ()
+) -> str:
+    """Return what a corpus holds, what is to be known of it (`notes`) and what is wrong with it."""
     parts = [
         f"{name}: {where_from}",
         _totals(held),
@@ -34,6 +36,7 @@ def as_text(name: str, held: Contents, problems: Sequence[Problem], *, where_fro
         ),
         _speakers(held.by_speaker),
         _shared(held),
+        *(visible(f"note: {note.where}: {note.why}") for note in notes),
         _problems(problems),
     ]
     return "\n\n".join(parts)

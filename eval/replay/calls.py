@@ -7,11 +7,14 @@ was said; whether it came from the shelf, and how long it took, is told apart: i
 from __future__ import annotations
 
 import json
+import math
 import os
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
+
+import anyio
 
 from agent.llm.values import LabelScores, Piece, Usage
 
@@ -116,17 +119,23 @@ class KeptModel:
             yield Piece(text=found["text"], usage=usage)
             return
         text, usage = "", None
+        is_over = False
         try:
             async with aclosing(self._model.stream(prompt, decoding, conversation=conversation)) as pieces:
                 async for piece in pieces:
                     text += piece.text
                     usage = piece.usage or usage
                     yield piece
+            is_over = usage is not None
+        except GeneratorExit:
+            # Who asked has what they wanted, and will stop there again; unless they were cancelled.
+            is_over = anyio.current_effective_deadline() > -math.inf
+            raise
         finally:
             # Also of an answer that failed, or was left before its end: that it was asked is part of the row.
             self._tape.note(_said("stream", asked, text), usage or _UNKNOWN, from_shelf=False)
-        if usage is not None and _repeats(decoding):
-            self._shelf.keep(asked, {"text": text, "usage": asdict(usage)})
+            if is_over and _repeats(decoding):
+                self._shelf.keep(asked, {"text": text, "usage": asdict(usage or _UNKNOWN)})
 
     async def score(self, prompt: Prompt, labels: Sequence[str], *, conversation: str = "") -> LabelScores:
         """Return the scores of the labels."""

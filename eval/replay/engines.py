@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.backends.choose import Loading, load_engines
 from agent.backends.emotion.choose import Asking, recognizer_of_condition
 from agent.backends.emotion.embedded import EmbeddedRecognizer
+from agent.backends.reply.translator import LanguageModelTranslator
 from agent.cli.engines import chosen
 from agent.config import load_config, with_options
+from agent.errors import ConfigInvalid
 from agent.models import user_store
 from streaming.backends.embedded import EmbeddedEngines
 from streaming.errors import EngineFailed
@@ -19,13 +23,14 @@ from .calls import KeptModel, Tape
 from .dialogue import Bench
 from .hearing import Ears
 from .provenance import provenance_of
+from .told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from agent.backends.choose import ProfileEngines
-    from agent.backends.llm.overheard import Overheard
-    from agent.profiles import Profile
+    from agent.ports import EmotionRecognizer, LanguageModel, Responder
+    from agent.profiles import Choice, Profile
 
     from .calls import CallShelf
     from .plan import ReplaySettings
@@ -41,13 +46,45 @@ def profile_of(settings: ReplaySettings) -> Profile | None:
     if not settings.needs_engines:
         return None
     config = with_options(load_config(), {"profile": settings.profile, "emotion": settings.emotion})
-    return chosen(config, only=ports_of(settings)).profile
+    profile = chosen(config, only=ports_of(settings)).profile
+    return profile if settings.adapter is None else with_adapter(profile, settings.adapter)
+
+
+def with_adapter(profile: Profile, folder: str) -> Profile:
+    """Return a profile whose language model is the one that the adapter in `folder` (an absolute path) was put on.
+
+    Raises:
+        ConfigInvalid: as `adaptable`.
+        EngineFailed: the folder holds no adapter.
+    """
+    model = adaptable(profile)
+    if not (Path(folder) / "adapter_config.json").is_file():
+        raise EngineFailed(
+            f"{folder} holds no adapter (adapter_config.json): name a folder that `attune-eval fit adapter` made"
+        )
+    return replace(profile, language_model=replace(model, model=folder))
+
+
+def adaptable(profile: Profile) -> Choice:
+    """Return the language model of a profile, if an adapter goes on it.
+
+    Raises:
+        ConfigInvalid: none does: it is not in the form of transformers.
+    """
+    model = profile.language_model
+    if model.engine != "transformers":
+        raise ConfigInvalid(
+            f"an adapter goes on a model in the form of transformers, and the language model of profile {profile.name} "
+            f'is {model}: name a profile with engine = "transformers"'
+        )
+    return model
 
 
 def ports_of(settings: ReplaySettings) -> tuple[str, ...]:
     """Return the ports of a profile that a replay has something to do for."""
+    hears = ("transcriber",) if settings.hypotheses == "asr" else ()
     reads = ("language_model",) if settings.condition is not None else ("emotion", "dimensions", "language_model")
-    return (*(("transcriber",) if settings.hypotheses == "asr" else ()), *reads)
+    return (*hears, *reads, *(("reply",) if settings.answers else ()))
 
 
 def provenance_here(settings: ReplaySettings) -> dict[str, Any]:
@@ -70,37 +107,67 @@ def open_bench(
         def embedded() -> EmbeddedEngines:
             return stack.enter_context(closing(EmbeddedEngines(transcribes=False)))
 
-        tape = Tape()
+        tape, told = Tape(), Told()
         profile = profile_of(settings)
         if profile is None:
             yield Bench(ears=Ears(embedded=embedded), recognizer=EmbeddedRecognizer(), tape=tape)
             return
-        overhear = None if settings.condition is not None else _overhearing(tape)
-        loading = Loading(store=user_store(), note=note, overhear=overhear)
+
+        def kept(model: LanguageModel) -> LanguageModel:
+            return KeptModel(model, identity=identity, shelf=shelf, tape=tape)
+
+        loading = Loading(store=user_store(), note=note, wrap=kept)
         engines = stack.enter_context(closing(load_engines(profile, loading)))
-        ears = Ears(embedded=embedded, transcribers=engines.transcribers)
-        forget = _forgetting(engines)
-        if settings.condition is None:
-            yield Bench(ears=ears, recognizer=engines.recognizer, tape=tape, forget=forget)
-            return
-        if engines.language_model is None:
-            raise EngineFailed(
-                f"condition {settings.condition} asks a language model, and profile {engines.profile} has none here: "
-                "attune setup gets one, or name a profile that has one with --profile"
-            )
-        model = KeptModel(engines.language_model, identity=identity, shelf=shelf, tape=tape)
-        recognizer = recognizer_of_condition(model, settings.condition, asking=Asking(note=note))
-        yield Bench(ears=ears, recognizer=recognizer, tape=tape, forget=forget)
+        yield Bench(
+            ears=Ears(embedded=embedded, transcribers=engines.transcribers),
+            recognizer=_recognizer(engines, settings, asking=Asking(note=note, facts=lambda: told.facts)),
+            told=told,
+            tape=tape,
+            responder=_responders(engines, settings, note=note),
+            forget=_forgetting(engines),
+        )
 
 
-def _overhearing(tape: Tape) -> Callable[[Overheard], None]:
-    """Return what puts the calls of a profile's own recogniser on the tape: that they were made, not what was said."""
+def _recognizer(engines: ProfileEngines, settings: ReplaySettings, *, asking: Asking) -> EmotionRecognizer:
+    """Return who reads emotion: the profile's own recogniser, or its language model alone under a condition.
 
-    def hear(call: Overheard) -> None:
-        if call.usage is not None:
-            tape.note({"call": call.call}, call.usage, from_shelf=False)
+    Raises:
+        EngineFailed: a condition is to be asked and there is no language model.
+    """
+    if settings.condition is None:
+        return engines.recognizer
+    model = _model_for(f"condition {settings.condition} asks", engines)
+    return recognizer_of_condition(model, settings.condition, asking=asking)
 
-    return hear
+
+def _responders(
+    engines: ProfileEngines, settings: ReplaySettings, *, note: Callable[[str], None]
+) -> Callable[[], Responder]:
+    """Return what makes who answers, or translates, in one conversation.
+
+    Raises:
+        EngineFailed: a translation is wanted and there is no language model.
+    """
+    condition = settings.translation
+    if condition is None:
+        return lambda: engines.responder
+    model, told = _model_for("translating asks", engines), set[str]()
+
+    def note_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    return lambda: LanguageModelTranslator(model, condition, note=note_once)
+
+
+def _model_for(what: str, engines: ProfileEngines) -> LanguageModel:
+    if engines.language_model is None:
+        raise EngineFailed(
+            f"{what} a language model, and profile {engines.profile} has none here: "
+            "attune setup gets one, or name a profile that has one with --profile"
+        )
+    return engines.language_model
 
 
 def _forgetting(engines: ProfileEngines) -> Callable[[str], None]:
@@ -108,7 +175,7 @@ def _forgetting(engines: ProfileEngines) -> Callable[[str], None]:
 
     def forget(session: str) -> None:
         if model is not None:
-            for conversation in (session, f"{session}/emotion"):
+            for conversation in (session, f"{session}/emotion", f"{session}/translation"):
                 model.forget(conversation)
 
     return forget

@@ -12,7 +12,7 @@ from streaming.controls import Commit, TurnDetection
 from streaming.events import AudioDropped, SpeechStarted, Transcript, Utterance
 from streaming.pipeline import SILENT_DB, Heard, level_db
 
-from .words import GivenWords
+from .words import DEFAULT_LANGUAGE, GivenWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +59,8 @@ class DialogueHearing:
         self._stack = ExitStack()
         self._n_samples = 0
         self._n_utterances = 0
+        self.began_s = 0.0
+        """Where the item that is heard begins in what its speaker's listener has heard: its events count from there."""
 
     def close(self) -> None:
         """Free the listeners. Idempotent."""
@@ -69,16 +71,23 @@ class DialogueHearing:
         """Stream time of the dialogue."""
         return self._n_samples / SAMPLE_RATE
 
-    def sound(self, samples: Samples, *, speaker: str | None, words: tuple[Hypothesis, ...]) -> Iterator[Heard]:
-        """Yield what an item's sound leads to, a whole number of 20 ms blocks of it.
+    def sound(
+        self,
+        samples: Samples,
+        *,
+        speaker: str | None,
+        words: tuple[Hypothesis, ...],
+        language: str = DEFAULT_LANGUAGE,
+    ) -> Iterator[Heard]:
+        """Yield what an item's sound leads to, a whole number of 20 ms blocks of it; `language` is that of `words`.
 
         Raises:
             EngineFailed: an engine does not start.
         """
         one = self._speaker(speaker)
         if one.words is not None:
-            one.words.give(words)
-        began_s = one.n_samples / SAMPLE_RATE
+            one.words.give(words, language=language)
+        self.began_s = began_s = one.n_samples / SAMPLE_RATE
         for at in range(0, len(samples), FRAME):
             block = samples[at : at + FRAME]
             events = one.listener.feed(block)
@@ -87,13 +96,14 @@ class DialogueHearing:
             yield self._heard(events, one, began_s=began_s, level=level_db(block))
         yield self._heard(one.listener.control(Commit()), one, began_s=began_s, level=SILENT_DB)
 
-    def writing(self, words: tuple[Hypothesis, ...]) -> Heard:
+    def writing(self, words: tuple[Hypothesis, ...], *, language: str = DEFAULT_LANGUAGE) -> Heard:
         """Return an utterance of which there are only words: nothing is known of how it was said."""
         self._n_utterances += 1
         said = utterance_of(words)
         number, at_s = self._n_utterances, self.now_s
-        transcript = replace(said.transcript, utterance=number, at_s=at_s)
-        said = replace(said, utterance=number, start_s=at_s, end_s=at_s, decided_s=at_s, transcript=transcript)
+        transcript = replace(said.transcript, utterance=number, at_s=at_s, language=language)
+        times = {"start_s": at_s, "end_s": at_s, "decided_s": at_s}
+        said = replace(said, utterance=number, transcript=transcript, language=language, **times)
         return Heard(now_s=at_s, level_db=SILENT_DB, events=(transcript, said))
 
     def _speaker(self, name: str | None) -> _Speaker:

@@ -39,6 +39,22 @@ class RunRefused(EvalError):
     """A folder cannot take this run: another one lies there, or is under way."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What came of a piece, as it is written: its rows, and their times; a line for each item."""
+
+    rows: bytes
+    times: bytes
+
+
+def part_of(rows: Iterable[str], *, times: Iterable[Mapping[str, Any]]) -> Part:
+    """Return the part that holds these rows, each a line of JSON, and these times."""
+    return Part(
+        rows="".join(f"{line}\n" for line in rows).encode("utf-8", "replace"),
+        times="".join(f"{json.dumps(one)}\n" for one in times).encode(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Where a run is written."""
@@ -69,6 +85,13 @@ class RunFolder:
         """Where answers of language models are kept."""
         return self.root / "calls"
 
+    def has_run(self, run: str) -> bool:
+        """Tell whether it is the folder of that run, seen from here."""
+        try:
+            return json.loads((self.root / RUN).read_bytes())["run"] == run
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
     def has(self, piece: Piece) -> bool:
         """Tell whether the part of a piece is there, whole."""
         try:
@@ -76,10 +99,14 @@ class RunFolder:
         except OSError:
             return False
 
-    def keep(self, piece: Piece, *, rows: Iterable[str], times: Iterable[Mapping[str, Any]]) -> None:
-        """Write the part of a piece: when its rows are there, all of it is."""
-        write_whole(self._times(piece), "".join(f"{json.dumps(one)}\n" for one in times).encode())
-        write_whole(self._part(piece), "".join(f"{line}\n" for line in rows).encode("utf-8", "replace"))
+    def keep(self, piece: Piece, part: Part) -> None:
+        """Write the part of a piece: when its rows are there, all of it is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_whole(self._times(piece), part.times)
+        write_whole(self._part(piece), part.rows)
 
     def finish(self, pieces: Sequence[Piece], *, problems: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """Put the parts together; return the summary.
@@ -107,10 +134,9 @@ class RunFolder:
         write_whole(self.root / ROWS, content)
         return summary
 
-    def ms_per_item(self, pieces: Iterable[Piece]) -> float | None:
-        """Return how long items took so far, of the pieces that are there; None where there are none."""
-        told = [json.loads(line) for piece in pieces for line in self._read_times(piece).splitlines()]
-        return sum(one["heard_ms"] for one in told) / len(told) if told else None
+    def times(self, pieces: Iterable[Piece]) -> list[dict[str, Any]]:
+        """Return the times of the items of those pieces that are there, in order."""
+        return [json.loads(line) for piece in pieces for line in self._read_times(piece).splitlines()]
 
     def _begin(self, header: Mapping[str, Any]) -> None:
         place = self.root / RUN
@@ -150,7 +176,8 @@ def write_whole(place: Path, content: bytes) -> None:
 
 
 def _pretty(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+    # Half a surrogate pair, as an id may hold, is no UTF-8: it becomes "?" here as in the rows.
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
 
 
 def _changed(before: bytes, header: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from agent.translation.condition import TranslationCondition
+from agent.errors import ConfigInvalid
+from agent.translation.condition import TranslationCondition, read_condition
+from agent.translation.languages import language_code
 
 from ..errors import CorpusUnreadable
 
@@ -42,10 +44,11 @@ class ReplaySettings:
         condition: how the language model, and it alone, is asked; None: the profile's own recogniser.
         readings: of the corpus's recognisers only these, in this order ("corpus" only); empty: all, in its order.
         n_best: the emotion is read from so many readings only, the best ones; None: from all.
-        context: how many earlier turns are known; 0: each utterance stands alone, and nothing is known of how its
-            speaker usually sounds; None: what the engines take.
+        context: emotion is read with so many earlier turns in view; 0: each utterance stands alone, and nothing is
+            known of how its speaker usually sounds; None: what the engines take.
         answers: utterances are answered, too, in words.
         translate: language to translate into instead; `translate_as`: how that is asked for.
+        adapter: folder of a fine-tuned adapter (`eval.training.adapter`) that stands for the profile's language model.
     """
 
     emotion: EmotionSource = "both"
@@ -58,6 +61,30 @@ class ReplaySettings:
     answers: bool = False
     translate: str | None = None
     translate_as: str = TranslationCondition().name
+    adapter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked for."""
+        if self.readings and self.hypotheses != "corpus":
+            raise ValueError(f"readings are chosen among the corpus's own, and the words are by {self.hypotheses!r}")
+        if self.n_best is not None and self.n_best < 1:
+            raise ValueError(f"expected at least one reading, got {self.n_best}")
+        if self.context is not None and self.context < 0:
+            raise ValueError(f"expected a context of 0 turns or more, got {self.context}")
+        if self.translate is not None and self.answers:
+            raise ValueError("utterances are answered or translated, expected one of the two")
+        if self.translation is not None and not language_code(self.translation.target):
+            raise ValueError(f"there is no language {self.translate!r}, expected a code such as fr, de, pt-BR")
+
+    @property
+    def translation(self) -> TranslationCondition | None:
+        """How is translated; None where it is not."""
+        return None if self.translate is None else read_condition(self.translate_as, target=self.translate)
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether something is to be said in answer to an utterance."""
+        return self.answers or self.translate is not None
 
     @property
     def needs_engines(self) -> bool:
@@ -85,9 +112,21 @@ def pieces_of(corpus: Corpus, *, run: str, limit: int | None = None) -> tuple[Pi
     pieces: list[Piece] = []
     n_before = 0
     for some in _grouped(items):
-        pieces.append(Piece(key=_key(run, some), first=n_before, items=some))
+        pieces.append(Piece(key=key_of(run, some), first=n_before, items=some))
         n_before += len(some)
     return tuple(pieces)
+
+
+def check_settings(corpus: Corpus, settings: ReplaySettings) -> None:
+    """Refuse what no item of a corpus brings.
+
+    Raises:
+        ConfigInvalid: a reading is asked for that it does not have.
+    """
+    names = dict.fromkeys(name for item in corpus.items for name, _ in item.hypotheses)
+    if unknown := [name for name in settings.readings if name not in names]:
+        told = f"only {', '.join(names)}" if names else "none at all"
+        raise ConfigInvalid(f"{corpus.name} brings no readings by {', '.join(unknown)}, {told}")
 
 
 def _grouped(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
@@ -130,7 +169,8 @@ def digest_of_items(items: Iterable[Item]) -> str:
     return digest([record_of(item) for item in items])
 
 
-def _key(run: str, items: Sequence[Item]) -> str:
+def key_of(run: str, items: Sequence[Item]) -> str:
+    """Return the name of the part that holds the rows of these items; another one where anything of them differs."""
     return digest([run, [record_of(item) for item in items]])[:32]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -14,10 +16,10 @@ from agent.models import user_store
 from agent.profiles.engines import ENGINES
 from agent.profiles.read import is_path
 
-from .plan import digest
+from .plan import canonical, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from agent.profiles import Choice, Profile
 
@@ -35,11 +37,15 @@ PACKAGES: Final = (
     "llama-cpp-python",
     "transformers",
     "torch",
+    "peft",
 )
 """Those whose arithmetic rows may rest on, as far as they are installed."""
 
 APART: Final = ("cli", "client", "server", "web", "wire")
 """Parts of `agent` that no row goes through."""
+
+CARD: Final = "training.json"
+"""What `eval.training.adapter` tells of an adapter, its base included."""
 
 _CHUNK: Final = 1 << 20
 
@@ -49,7 +55,8 @@ def provenance_of(settings: ReplaySettings, *, profile: Profile | None, ports: I
     used = {} if profile is None else {port: getattr(profile, port) for port in ports}
     return {
         "attune": version("attune"),
-        "settings": asdict(settings),
+        # An adapter is known by what it holds: it stands with the engines.
+        "settings": asdict(settings) | {"adapter": None},
         "condition": _condition(settings.condition),
         "engines": {port: identity_of(choice) for port, choice in used.items()},
         "code_sha256": _tree("agent", "streaming", "prompts", "eval/replay", suffixes=(".py", ".toml")),
@@ -90,23 +97,46 @@ def _condition(name: str | None) -> str | None:
 
 
 def _hash_of(path: Path) -> str:
+    held = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return _hash_of_files(tuple((file, *_state(file)) for file in held if file.is_file()))
+
+
+def _state(file: Path) -> tuple[int, int]:
+    state = file.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+@cache
+def _hash_of_files(held: tuple[tuple[Path, int, int], ...]) -> str:
+    """Return the hash of files by name and content; weights of many gigabytes are read once for a process."""
     whole = sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if not file.is_file():
-            continue
+    for file, *_ in held:
         whole.update(file.name.encode())
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK):
-                whole.update(chunk)
+        for chunk in _chunks(file):
+            whole.update(chunk)
     return whole.hexdigest()
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    if file.name == "adapter_config.json" and file.with_name(CARD).is_file():
+        # Where its base lies is no part of what an adapter is; the card beside it tells which one it is.
+        yield canonical(json.loads(file.read_bytes()) | {"base_model_name_or_path": None}).encode()
+        return
+    with file.open("rb") as opened:
+        while chunk := opened.read(_CHUNK):
+            yield chunk
 
 
 def _package(name: str) -> Path:
     return Path(str(files(name)))
 
 
+@cache
 def _tree(*folders: str, suffixes: tuple[str, ...]) -> str:
-    """Return a hash of the files of our packages that end so: their places there and what they hold."""
+    """Return a hash of the files of our packages that end so: their places there and what they hold.
+
+    It is taken once: what this process runs is what it found at first.
+    """
     whole = sha256()
     for folder in folders:
         first, _, rest = folder.partition("/")

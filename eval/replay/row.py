@@ -23,7 +23,8 @@ class Row:
         status: "no_speech": heard, and no word in it; "unreadable", "failed": `problem` says why; all are counted.
         truth: what the corpus says: text, emotion (mapped), votes, a/d/v, translation; absent keys are not told.
         nbest: readings with logp and posterior, best first; from the corpus's own where it brings them.
-        partials: what was shown while it was said, as {"at_s", "text"}: when in its sound, best reading; repeats left out.
+        partials: what was shown while it was said, as {"at_s", "text"}: when in its sound, and the best reading;
+            repeats are left out.
         prosody: measures and words of `agent.jsonl.prosody_record`.
         estimates: how many rolling ones there were (`n_rolling`), then final ones and revisions, as
             `agent.jsonl.emotion_fields`; the last stands.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.jsonl import emotion_fields, prosody_record, transcript_record
+from agent.translation.languages import is_same_language
 from streaming.events import Hypothesis
 from streaming.nbest import posteriors
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.events import EmotionEstimate
-    from streaming.events import Utterance
+    from streaming.events import Transcript, Utterance
 
     from ..corpora.item import Item
     from .row import Status
@@ -31,11 +32,18 @@ _HEAD: Final = ("type", "utterance", "at_s", "final")
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What came of an item, gathered while it is heard."""
+    """What came of an item, gathered while it is heard.
+
+    `is_answered`: something was to be said in answer to it, in the language `target`, None: that of the conversation.
+    """
 
     item: Item
+    is_answered: bool = False
+    target: str | None = None
     sound: Sound | None = None
     utterances: list[Utterance] = field(default_factory=list["Utterance"])
+    partials: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    said: dict[int, str] = field(default_factory=dict[int, str])
     n_rolling: int = 0
     finals: list[EmotionEstimate] = field(default_factory=list["EmotionEstimate"])
     troubles: list[str] = field(default_factory=list[str])
@@ -43,7 +51,9 @@ class Outcome:
     model: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     costs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     heard_ms: float = 0.0
+    took_ms: float = 0.0
     emotion_ms: float | None = None
+    reply_ms: float | None = None
 
     def status(self, *, reads: bool) -> Status:
         """Return how it went; `reads`: an estimate was wanted."""
@@ -51,7 +61,24 @@ class Outcome:
             return "unreadable"
         if not self.utterances:
             return "failed" if self.troubles else "no_speech"
-        return "failed" if reads and not self.finals else "ok"
+        lacks_words = self.is_answered and not self.answer
+        return "failed" if lacks_words or (reads and not self.finals) else "ok"
+
+    def show(self, partial: Transcript, *, at_s: float) -> None:
+        """Note what is shown while somebody speaks, `at_s` seconds into the item, after what was said in it before."""
+        text = " ".join([*(each.transcript.text for each in self.utterances), partial.text])
+        if not self.partials or self.partials[-1]["text"] != text:
+            self.partials.append({"at_s": round(at_s, 3), "text": text})
+
+    def say(self, text: str) -> None:
+        """Note what is said in answer to the last utterance so far."""
+        number = len(self.utterances)
+        self.said[number] = self.said.get(number, "") + text
+
+    @property
+    def answer(self) -> str:
+        """What was said in answer, or its translation; to an item longer than an utterance may be part by part."""
+        return " ".join(part.strip() for part in self.said.values()).strip()
 
 
 def row_of(outcome: Outcome, *, corpus: str, run: str, labels: Mapping[str, str], reads: bool) -> Row:
@@ -71,10 +98,12 @@ def row_of(outcome: Outcome, *, corpus: str, run: str, labels: Mapping[str, str]
         audio_sha256=None if sound is None else sound.sha256,
         audio_s=None if sound is None else round(sound.seconds, 3),
         problem="; ".join(dict.fromkeys(problems)) or None,
-        truth=truth_of(item, labels),
+        truth=truth_of(item, labels, target=outcome.target),
         nbest=_nbest(outcome.utterances),
+        partials=outcome.partials,
         prosody=None if first is None or sound is None else _prosody(first),
         estimates=_estimates(outcome),
+        answer=outcome.answer or None,
         model=outcome.model,
     )
 
@@ -85,7 +114,9 @@ def times_of(outcome: Outcome) -> dict[str, Any]:
         "item": outcome.item.id,
         "audio_s": None if outcome.sound is None else round(outcome.sound.seconds, 3),
         "heard_ms": round(outcome.heard_ms, 3),
+        "took_ms": round(outcome.took_ms, 3),
         "emotion_ms": None if outcome.emotion_ms is None else round(outcome.emotion_ms, 3),
+        "reply_ms": None if outcome.reply_ms is None else round(outcome.reply_ms, 3),
         "model": outcome.costs,
     }
 
@@ -95,12 +126,13 @@ def line_of(row: Row) -> str:
     return json.dumps(asdict(row), ensure_ascii=False, allow_nan=False)
 
 
-def truth_of(item: Item, labels: Mapping[str, str]) -> dict[str, Any]:
+def truth_of(item: Item, labels: Mapping[str, str], *, target: str | None = None) -> dict[str, Any]:
     """Return what the corpus says of an item, what it does not tell left out.
 
     `emotion` and `votes` go by our labels; a label that has no place there stays, under its own name, in `label` and
-    `votes`, and `emotion` is left out.
+    `votes`, and `emotion` is left out. A reference translation into another language than `target` is left out, too.
     """
+    refers = target is None or item.target is None or is_same_language(item.target, target)
     votes: Counter[str] = Counter()
     for label, n in item.votes:
         votes[labels.get(label, label)] += n
@@ -113,8 +145,8 @@ def truth_of(item: Item, labels: Mapping[str, str]) -> dict[str, Any]:
         "dominance": item.dominance,
         "valence": item.valence,
         "description": item.description,
-        "translation": item.translation,
-        "target": item.target,
+        "translation": item.translation if refers else None,
+        "target": item.target if refers else None,
         "gender": item.gender,
     }
     known = {name: value for name, value in told.items() if value is not None and not _is_no_number(value)}

@@ -10,6 +10,8 @@ from streaming.audio import SAMPLE_RATE
 from streaming.events import Hypothesis, Transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streaming.events import Samples
 
     from ..corpora.item import Item
@@ -18,14 +20,37 @@ if TYPE_CHECKING:
 TRANSCRIPT: Final = "transcript"
 """Source of a reading that is what was really said."""
 
+DEFAULT_LANGUAGE: Final = "en"
 
-def readings(item: Item, *, whose: Hypotheses) -> tuple[Hypothesis, ...]:
-    """Return what is given of an item, best first, equally likely; nothing where it brings no words."""
-    named = [] if whose == "text" else [(name, text) for name, text in item.hypotheses if text.strip()]
-    if not named and item.text is not None:
-        named = [(TRANSCRIPT, item.text)]
-    found = given(*(text for _, text in named))
-    return tuple(replace(one, source=name) for one, (name, _) in zip(found, named, strict=False))
+
+def readings(item: Item, *, whose: Hypotheses, only: Sequence[str] = ()) -> tuple[Hypothesis, ...]:
+    """Return what is given of an item, best first, equally likely; nothing where it brings no words.
+
+    `only`: of the corpus's recognisers these, in this order. A blank reading is none: where its recognisers heard
+    nothing, nothing was heard, and the transcript does not take their place.
+    """
+    named = _named(item, whose, only)
+    kept = [(name, text) for name, text in named if text.strip()]
+    found = given(*(text for _, text in kept))
+    return tuple(replace(one, source=name) for one, (name, _) in zip(found, kept, strict=True))
+
+
+def lacks(item: Item, *, whose: Hypotheses, only: Sequence[str] = ()) -> str | None:
+    """Return why an item brings no reading at all, not even a blank one; None where it does."""
+    if _named(item, whose, only):
+        return None
+    if only and item.hypotheses:
+        return f"it brings no reading by {', '.join(only)}"
+    return "there is neither sound nor words"
+
+
+def _named(item: Item, whose: Hypotheses, only: Sequence[str]) -> list[tuple[str, str]]:
+    """The readings meant, with who gave them."""
+    if whose == "text" or not item.hypotheses:
+        return [] if item.text is None else [(TRANSCRIPT, item.text)]
+    if not only:
+        return list(item.hypotheses)
+    return [(name, text) for wanted in only for name, text in item.hypotheses if name == wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +75,14 @@ class GivenWords:
     def __init__(self) -> None:
         self._given: tuple[Hypothesis, ...] = ()
         self._now: tuple[Hypothesis, ...] = ()
+        self._language = DEFAULT_LANGUAGE
         self._utterance = 1
         self._end_s = 0.0
         self._revision = 0
 
-    def give(self, words: tuple[Hypothesis, ...]) -> None:
+    def give(self, words: tuple[Hypothesis, ...], *, language: str = DEFAULT_LANGUAGE) -> None:
         """Take the words of the utterance that begins next; one after it has none unless given more."""
-        self._given = words
+        self._given, self._language = words, language
 
     @property
     def name(self) -> str:
@@ -92,6 +118,11 @@ class GivenWords:
         self._revision += 1
         return _There(
             Transcript(
-                utterance=self._utterance, revision=self._revision, at_s=self._end_s, is_final=is_final, nbest=nbest
+                utterance=self._utterance,
+                revision=self._revision,
+                at_s=self._end_s,
+                is_final=is_final,
+                nbest=nbest,
+                language=self._language,
             )
         )

@@ -98,8 +98,7 @@ class _Worker:
                 "run the same again, it goes on where it stood"
             ) from None
         self._piece = None
-        if code:
-            raise (ConfigInvalid if code == USAGE else EngineFailed)(message)
+        raise_told(code, message)
         return len(piece.items)
 
 
@@ -113,12 +112,28 @@ def _serve(pipe: Connection, job: Job) -> None:
                 work(job, piece, bench)
                 pipe.send((0, ""))
     except (Exception, BaseExceptionGroup) as trouble:  # the boundary of the process: what we know of is told in words
-        cause = root_cause(trouble)
-        code = exit_code(cause)
-        if code is None:
+        known = told(trouble)
+        if known is None:
             raise
         with suppress(BrokenPipeError):
-            pipe.send((code or 1, str(cause)))
+            pipe.send(known)
+
+
+def told(trouble: BaseException) -> tuple[int, str] | None:
+    """Return the exit code and the words of an error that users are told of, None for one that is a fault of ours."""
+    cause = root_cause(trouble)
+    code = exit_code(cause)
+    return None if code is None else (code or 1, str(cause))
+
+
+def raise_told(code: int, message: str) -> None:
+    """Raise what `told` told of in another process, if anything: a code other than 0.
+
+    Raises:
+        ConfigInvalid, EngineFailed: by its code.
+    """
+    if code:
+        raise (ConfigInvalid if code == USAGE else EngineFailed)(message)
 
 
 def _given(pipe: Connection) -> Iterator[Piece]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from ..distances import METRICS, VOTE_DECIMALS, threshold_macro_f1
+from ..distances import METRICS, VOTE_DECIMALS, r_squared, threshold_macro_f1
 from ..metrics import (
     ECE_BINS,
     Score,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 BETTER: Final[dict[str, Better]] = {"BC": "higher", "R2": "higher"}
 NO_LABELS: Final = Score(value=None, reason="no row bears a label of the set")
 NO_VOTES: Final = Score(value=None, reason="no row tells votes for the label set")
+NO_CONTRAST: Final = Score(value=None, reason="the votes never vary over the labels")
 NO_DISTRIBUTIONS: Final = Score(value=None, reason="no row has a distribution over the label set")
 
 
@@ -95,8 +96,8 @@ def distribution_measures(said: Said, settings: ScoreSettings) -> list[Measure]:
         Measure(
             name=name,
             rows=voted,
-            of=_where_known(said, _mean(values), nothing=NO_VOTES),
-            how=rounded | _smoothing(name),
+            of=_where_known(said, _mean(values, NO_CONTRAST), nothing=NO_VOTES),
+            how=rounded | {"mean": "over rows"} | _smoothing(name) | _left_out(name),
             scale=1.0,
             decimals=4,
             better=BETTER.get(name, "lower"),
@@ -158,12 +159,21 @@ def _distances(said: Said, of: Callable[[Floats, Floats], float], *, voted: Rows
     """The distance of each row with votes; the others' are 0 and never selected."""
     found = np.zeros(said.truth.size)
     pairs = zip(said.distributions[voted], said.votes[voted], strict=True)
-    found[voted] = [of(prediction, truth) for prediction, truth in pairs]
+    found[voted] = [
+        np.nan if of is r_squared and np.ptp(truth) == 0 else of(prediction, truth) for prediction, truth in pairs
+    ]
     return found
 
 
-def _mean(values: Floats) -> Callable[[Rows], Score]:
-    return lambda rows: Score(value=float(values[rows].mean()))
+def _mean(values: Floats, nothing: Score = NO_LABELS) -> Callable[[Rows], Score]:
+    """The mean over rows; those whose value is not a number are left out, and where that is all, `nothing` is it."""
+
+    def of(rows: Rows) -> Score:
+        held = values[rows]
+        held = held[~np.isnan(held)]
+        return Score(value=float(held.mean())) if held.size else nothing
+
+    return of
 
 
 def _where_known(said: Said, of: Callable[[Rows], Score], *, nothing: Score) -> Callable[[Rows], Score]:
@@ -177,6 +187,11 @@ def _where_known(said: Said, of: Callable[[Rows], Score], *, nothing: Score) -> 
 
 def _smoothing(name: str) -> dict[str, object]:
     return {"eps": "1e-08"} if name.startswith("KL") else {}
+
+
+def _left_out(name: str) -> dict[str, object]:
+    """What is not defined where the votes are the same for all labels: nothing varies that could be explained."""
+    return {"constant_truth": "left out"} if name == "R2" else {}
 
 
 def _how(said: Said, settings: ScoreSettings) -> dict[str, object]:

@@ -43,6 +43,7 @@ class ScoreSettings:
         normaliser: "words": lower case, words only; "none": only white space is made even.
         blocks: what is drawn again.
         figures: names of those wanted, all where it is empty; what is compared is adjusted for as many tests.
+        comet: the COMET model that translations are scored with, by name or path; it is run only where it is here.
         resampling: how often, from which seed, at which level.
     """
 
@@ -53,6 +54,7 @@ class ScoreSettings:
     normaliser: Normaliser = "words"
     blocks: Blocks = "auto"
     figures: tuple[str, ...] = ()
+    comet: str = "Unbabel/wmt22-comet-da"
     resampling: Resampling = field(default_factory=Resampling)
 
 

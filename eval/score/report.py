@@ -16,6 +16,7 @@ from .emotion import confusion_of, decision_measures, distribution_measures
 from .errors import ScoreImpossible
 from .groups import group_of
 from .measure import blocks_of, is_scored, listed
+from .partials import partials_measures
 from .said import label_set, said, true_label
 from .spent import cost, latencies
 from .translation import translation_measures
@@ -112,10 +113,11 @@ def measures_of(rows: Sequence[Row], heard: Said, settings: ScoreSettings) -> li
     """
     found = [
         *words_measures(rows, settings),
+        *partials_measures(rows, settings),
         *decision_measures(heard, settings),
         *distribution_measures(heard, settings),
         *affect_measures(rows),
-        *translation_measures(rows),
+        *translation_measures(rows, settings),
     ]
     unknown = set(settings.figures) - {each.name for each in found}
     if unknown:
@@ -176,6 +178,7 @@ def signature_fields(measure: Measure, rows: Rows, *, group: str, drawn: Drawn) 
         "bs": resampling.draws,
         "seed": resampling.seed,
         "level": resampling.level,
+        "ci": None if resampling.ends == "percentile" else resampling.ends,
         "run": drawn.run,
     }
     known = {name: str(value) for name, value in told.items() if value is not None}

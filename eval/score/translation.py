@@ -1,10 +1,12 @@
 """How well translations match the reference: BLEU and chrF as sacrebleu counts them, on any selection of rows.
 
-A row without an answer has the empty translation. COMET is a model of its own and is not run here.
+A row without an answer has the empty translation. COMET is run where its package and its model are here, once for all
+rows, and only when it is asked for its value.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -12,6 +14,7 @@ import sacrebleu
 from sacrebleu.metrics.helpers import extract_all_char_ngrams  # pyright: ignore[reportUnknownVariableType]
 
 from ..metrics import Floats, Score
+from .backends.comet_model import CometMissing, Segment, find_comet
 from .measure import Measure, is_scored, listed, rows_where
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..replay.row import Row
     from ..statistics import Rows
+    from .measure import ScoreSettings
 
 ORDER: Final = 4
 CHAR_ORDER: Final = 6
@@ -27,10 +31,9 @@ BETA: Final = 2
 TOKENIZERS: Final = {"zh": "zh", "ja": "char", "th": "char"}
 """By target language; 13a, sacrebleu's own default, for the others."""
 NONE: Final = Score(value=None, reason="no row tells a reference translation")
-NO_COMET: Final = Score(value=None, reason="its model is not run by `score`")
 
 
-def translation_measures(rows: Sequence[Row]) -> list[Measure]:
+def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[Measure]:
     """Return BLEU, chrF and COMET over the rows that have a reference."""
     told = rows_where([is_scored(row) and isinstance(row.truth.get("translation"), str) for row in rows])
     targets = sorted({str(rows[at].truth.get("target") or "untold") for at in listed(told)})
@@ -50,8 +53,43 @@ def translation_measures(rows: Sequence[Row]) -> list[Measure]:
     return [
         _measure("BLEU", told, lambda picked: bleu_of(counts[picked].sum(axis=0)), bleu_how),
         _measure("chrF2", told, lambda picked: chrf_of(shared[picked].sum(axis=0)), chrf_how),
-        Measure(name="COMET", rows=told, of=lambda picked: NO_COMET if picked.size else NONE, how=how),
+        _comet(rows, told, settings.comet, how),
     ]
+
+
+def _comet(rows: Sequence[Row], told: Rows, model: str, how: dict[str, object]) -> Measure:
+    """Mean COMET times 100, as papers print it; without a model undefined, with the reason."""
+    if not told.size:
+        return Measure(name="COMET", rows=told, of=lambda _: NONE, how=how, scale=1.0)
+    try:
+        comet = find_comet(model)
+    except CometMissing as why:
+        missing = Score(value=None, reason=str(why))
+        return Measure(name="COMET", rows=told, of=lambda picked: missing if picked.size else NONE, how=how, scale=1.0)
+
+    @cache
+    def scores() -> Floats | Score:
+        segments = [_segment(rows[at]) for at in listed(told)]
+        found = np.zeros(len(rows))
+        try:
+            found[told] = comet.scores(segments)
+        except CometMissing as why:
+            return Score(value=None, reason=str(why))
+        return found
+
+    def of(picked: Rows) -> Score:
+        if not picked.size:
+            return NONE
+        found = scores()
+        return found if isinstance(found, Score) else Score(value=100 * float(found[picked].mean()))
+
+    run_by = {"model": comet.name, "revision": comet.revision, "precision": "single", "comet": comet.package}
+    return Measure(name="COMET", rows=told, of=of, how={**how, **run_by}, scale=1.0)
+
+
+def _segment(row: Row) -> Segment:
+    source, reference = str(row.truth.get("text") or ""), str(row.truth["translation"])
+    return Segment(source=source, answer=row.answer or "", reference=reference)
 
 
 def bleu_of(counts: Floats) -> float:

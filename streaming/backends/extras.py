@@ -16,6 +16,7 @@ INSTALL: Final[Mapping[str, str]] = {
     # Compiled here: what pip makes by itself may die on this very processor.
     "llama": "bash .ci/llama-cpp",
     "piper": "pip install --editable '.[piper]'",
+    "ray": "pip install --editable '.[ray]'",
 }
 """How each extra is brought."""
 

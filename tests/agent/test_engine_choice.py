@@ -15,6 +15,7 @@ from agent.backends.emotion.embedded import EmbeddedRecognizer
 from agent.backends.emotion.fused import FusedRecognizer
 from agent.backends.emotion.measured import MeasuredRecognizer
 from agent.backends.emotion.r3 import R3Recognizer
+from agent.backends.llm.overheard import OverheardModel
 from agent.backends.llm.scripted import ScriptedModel
 from agent.backends.reply.language_model import LanguageModelResponder
 from agent.backends.reply.reflective import ReflectiveResponder
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from agent.backends.llm.overheard import Overheard
     from agent.labels import Affect
+    from agent.ports import LanguageModel
     from agent.profiles import Profile
     from streaming.backends.choose import TranscriberChoice
     from streaming.events import Samples
@@ -119,6 +121,30 @@ def test_what_is_loaded_is_used_and_freed(loading: Loading, monkeypatch: pytest.
     engines.close()
     assert closed == ["transcriber"]
     assert reader.is_closed
+
+
+def test_what_goes_around_the_language_model_is_what_everybody_is_given(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+):
+    model = ScriptedModel(["hello"])
+    others: list[LanguageModel] = []
+    heard: list[Overheard] = []
+
+    def around(inner: LanguageModel) -> LanguageModel:
+        others.append(inner)
+        return ScriptedModel(["around"])
+
+    monkeypatch.setattr(choose, "_language_model", always(model))
+    profile = asking("r3")
+    with load_engines(profile, replace(loading, wrap=around)) as engines:
+        assert others == [model]
+        assert isinstance(engines.language_model, ScriptedModel)
+        assert engines.language_model is not model
+    with load_engines(profile, replace(loading, wrap=around, overhear=heard.append)):
+        assert isinstance(others[1], OverheardModel)
+    monkeypatch.setattr(choose, "_language_model", always(None))
+    with load_engines(EMBEDDED, replace(loading, wrap=around)) as engines:
+        assert engines.language_model is None
 
 
 def asking(engine: str, **more: str) -> Profile:

@@ -51,6 +51,22 @@ def test_a_corpus_becomes_a_ledger_and_the_same_command_goes_on(tmp_path: Path, 
     assert [row["item"] for row in rows] == ["d0", "d1", "d2", "e0", "e1", "e2"]
 
 
+def test_readings_context_and_answers_are_chosen_on_the_command_line(tmp_path: Path):
+    path = tmp_path / "corpus.jsonl"
+    readings = [{"name": "one", "text": "first"}, {"name": "two", "text": "second"}]
+    item = {"dialogue": "d", "text": "truth", "hypotheses": readings}
+    lines = [item | {"id": f"d{at}", "order": at} for at in range(2)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    words = ("--hypotheses", "corpus", "--reading", "two", "--reading", "one", "--nbest", "1", "--context", "0")
+    ended = evaluate("manifest", path, "--out", tmp_path / "out", *words, "--answer")
+    assert ended.exit_code == 0, ended.output
+    rows = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text("utf-8").splitlines()]
+    assert [one["text"] for one in rows[0]["nbest"]] == ["second", "first"]
+    assert all(row["answer"] for row in rows)
+    told = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["provenance"]["settings"]
+    assert (told["readings"], told["n_best"], told["context"]) == (["two", "one"], 1, 0)
+
+
 def test_a_dry_run_says_what_is_left_and_writes_nothing(tmp_path: Path, manifest: Path):
     out = tmp_path / "out"
     before = evaluate("manifest", manifest, "--out", out, "--dry-run")
@@ -80,6 +96,10 @@ def test_a_ledger_of_nothing_but_faults_leaves_with_3(tmp_path: Path):
         (("manifest", "no such file"), CorpusUnreadable),
         (("manifest", "{manifest}", "--profile", "nobody"), ConfigInvalid),
         (("manifest", "{manifest}", "--emotion", "off"), RunRefused),
+        (("manifest", "{manifest}", "--hypotheses", "corpus", "--reading", "one"), ConfigInvalid),
+        (("manifest", "{manifest}", "--translate", "klingon!"), ConfigInvalid),
+        (("manifest", "{manifest}", "--translate-as", "base-1"), ConfigInvalid),
+        (("manifest", "{manifest}", "--translate", "fr", "--translate-as", "sung"), ConfigInvalid),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -96,8 +116,19 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert (out / "rows.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("wrong", [("--workers", "0"), ("--limit", "0"), ("--hypotheses", "mine")])
-def test_wrong_usage_leaves_with_2(tmp_path: Path, manifest: Path, wrong: tuple[str, str]):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--workers", "0"),
+        ("--limit", "0"),
+        ("--hypotheses", "mine"),
+        ("--nbest", "0"),
+        ("--context", "-1"),
+        ("--reading", "one"),
+        ("--answer", "--translate", "fr"),
+    ],
+)
+def test_wrong_usage_leaves_with_2(tmp_path: Path, manifest: Path, wrong: tuple[str, ...]):
     assert evaluate("manifest", manifest, "--out", tmp_path / "out", *wrong).exit_code == 2
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from eval.statistics import (
     Interval,
@@ -19,6 +20,7 @@ from eval.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SCIPY: Any = stats
 QUICK = Resampling(draws=200)
 
 
@@ -124,3 +126,55 @@ def test_no_utterances_give_no_interval():
 def test_settings_that_give_no_interval_are_refused(draws: int, level: float):
     with pytest.raises(ValueError, match="draws"):
         Resampling(draws=draws, level=level)
+
+
+def test_corrected_intervals_are_those_of_scipy():
+    values = np.random.default_rng(0).exponential(size=60)
+    resampling = Resampling(draws=4000, ends="bca")
+    found = bootstrap_blocks(range(60), mean_of(values.tolist()), resampling=resampling)
+    plain = bootstrap_blocks(range(60), mean_of(values.tolist()), resampling=Resampling(draws=4000))
+    told = SCIPY.bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
+    expected = told.confidence_interval
+    assert found.low == pytest.approx(expected.low, abs=0.01)
+    assert found.high == pytest.approx(expected.high, abs=0.015)
+    # The data lean to the right, and so does the interval.
+    assert plain.low is not None
+    assert plain.high is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low > plain.low
+    assert found.high > plain.high
+
+
+def test_corrected_intervals_of_what_never_varies_are_that_value():
+    found = bootstrap_blocks(range(9), lambda _: 0.5, resampling=Resampling(draws=50, ends="bca"))
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
+def test_corrected_intervals_leave_out_blocks_without_which_nothing_is_defined():
+    def share(rows: Rows) -> float | None:
+        return float((rows == 0).mean()) if 0 in rows else None
+
+    found = bootstrap_blocks(range(4), share, resampling=Resampling(draws=200, ends="bca"))
+    assert found.n_undefined > 0
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 < found.low <= 0.25 <= found.high
+
+
+def test_corrected_intervals_of_differences_and_strata():
+    values = np.random.default_rng(0).normal(size=40)
+    better = paired_bootstrap(
+        range(40),
+        mean_of((values + 1).tolist()),
+        mean_of(values.tolist()),
+        resampling=Resampling(draws=200, ends="bca"),
+    )
+    assert better.value == pytest.approx(1.0)
+    assert better.excludes(0.0)
+    strata = bootstrap_stratified(
+        ["a"] * 20 + ["b"] * 20, mean_of(values.tolist()), resampling=Resampling(draws=200, ends="bca")
+    )
+    assert strata.low is not None
+    assert strata.value is not None
+    assert strata.low < strata.value

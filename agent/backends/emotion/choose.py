@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...ports import DimensionsReader, EmotionRecognizer, LanguageModel
     from ...profiles import Choice
+    from .r3_settings import SpeakerFacts
 
 LIVE_PATIENCE_S = 0.2
 """How long a live estimate waits for the language model: less than an answer waits for the estimate."""
@@ -29,10 +30,12 @@ class Asking:
         note: told, in one line, when older turns do not fit into the model's window.
         is_live: somebody waits: an estimate comes in two steps where the model is late, and writing a reason has a time
             limit. Else nothing depends on the clock.
+        facts: what is known of whoever speaks now; None: nothing.
     """
 
     note: Callable[[str], None]
     is_live: bool = False
+    facts: Callable[[], SpeakerFacts] | None = None
 
 
 def choose_recognizer(
@@ -76,7 +79,9 @@ def recognizer_of_condition(model: LanguageModel, condition: str, *, asking: Ask
     names = ensemble(condition) if condition in ensembles() else (condition,)
     small = EmbeddedRecognizer()
     settings = R3Settings(note=asking.note) if asking.is_live else R3Settings(note=asking.note, explain_s=math.inf)
-    members = [R3Recognizer(model, condition=named(name), small=small, settings=settings) for name in names]
+    members = [
+        R3Recognizer(model, condition=named(name), small=small, settings=settings, facts=asking.facts) for name in names
+    ]
     return members[0] if len(members) == 1 else EnsembleRecognizer(members)
 
 

@@ -97,15 +97,40 @@ def adjusted_from(answer: str, labels: Sequence[str]) -> Distribution | None:
     None where the answer holds none: no JSON, no numbers, nothing but zeros.
     """
     for found in _OBJECT.finditer(answer):
-        try:
-            held: object = json.loads(found.group())
-        except ValueError:
+        held = _read(found.group())
+        if held is None:
             continue
         shares = _shares(cast("Mapping[str, Any]", held))
         chosen = [shares[label] for label in labels]
         if sum(chosen) > 0:
             return normalise(chosen)
     return None
+
+
+def adjusted_each(answer: str, *, n: int) -> dict[int, tuple[Distribution, str]]:
+    """Return what an answer to `n` items gives, by the item's number from 1: a distribution over EIGHT, and its reason.
+
+    An object without a number counts only where there are as many objects as items: then they are in order. The first
+    of two for one item stands.
+    """
+    objects = [cast("Mapping[str, Any]", held) for found in _OBJECT.finditer(answer) if (held := _read(found.group()))]
+    numbers: list[object] = [held.get("index") for held in objects]
+    if len(objects) == n and not any(isinstance(number, int) for number in numbers):
+        numbers = list(range(1, n + 1))
+    adjusted: dict[int, tuple[Distribution, str]] = {}
+    for number, held in zip(numbers, objects, strict=True):
+        chosen = list(_shares(held).values())
+        if isinstance(number, int) and 1 <= number <= n and sum(chosen) > 0:
+            reason = held.get("reason")
+            adjusted.setdefault(number, (normalise(chosen), reason if isinstance(reason, str) else ""))
+    return adjusted
+
+
+def _read(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _shares(held: Mapping[str, Any]) -> dict[str, float]:
@@ -121,11 +146,22 @@ def _shares(held: Mapping[str, Any]) -> dict[str, float]:
 
 def _prompt(estimate: EmotionEstimate, text: str) -> Prompt:
     held = dict(estimate.eight) | dict(zip(estimate.labels, estimate.distribution, strict=True))
-    reference = normalise([held.get(label, 0.0) if math.isfinite(held.get(label, 0.0)) else 0.0 for label in EIGHT])
-    # "#" ends the description in an item, "|" would end the item.
-    words = cleaned(text, limit=MAX_CHARS).replace("#", " ").replace("|", " ")
-    item = f"{words}#{','.join(f'{p:.2f}' for p in reference.tolist())}"
-    rendered = load("typed_description").render(batch_size="1", separator="|", items=item)
+    return prompt_of([(text, held)])
+
+
+def prompt_of(items: Sequence[tuple[str, Mapping[str, float]]], *, separator: str = "|") -> Prompt:
+    """Return paper 003's prompt: each item what was typed, and the reference distribution over EIGHT, by label."""
+    told = f" {separator} ".join(_item(text, held, separator=separator) for text, held in items)
+    rendered = load("typed_description").render(batch_size=str(len(items)), separator=separator, items=told)
     return Prompt(
         messages=(Message(role="system", text=rendered.system), Message(role="user", text=rendered.user)),
     )
+
+
+def _item(text: str, held: Mapping[str, float], *, separator: str) -> str:
+    reference = normalise([held.get(label, 0.0) if math.isfinite(held.get(label, 0.0)) else 0.0 for label in EIGHT])
+    # "#" ends the description in an item, the separator would end the item.
+    words = cleaned(text, limit=MAX_CHARS)
+    for mark in ("#", "|", separator):
+        words = words.replace(mark, " ")
+    return f"{words}#{','.join(f'{p:.2f}' for p in reference.tolist())}"

@@ -26,6 +26,8 @@ from .r3_reading import Question, Reading, read, told, written
 from .r3_settings import R3Settings, SpeakerFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streaming.events import Utterance
 
     from ...conversation import Conversation
@@ -53,7 +55,7 @@ class R3Recognizer:
         condition: R3Condition,
         calibration: Calibration | None = None,
         small: EmotionRecognizer | None = None,
-        facts: SpeakerFacts | None = None,
+        facts: SpeakerFacts | Callable[[], SpeakerFacts] | None = None,
         settings: R3Settings | None = None,
     ) -> None:
         """Put a recogniser together.
@@ -63,7 +65,8 @@ class R3Recognizer:
             condition: how.
             calibration: of scored labels.
             small: answers while somebody still speaks, and where words may not be used; gives the hints.
-            facts: what is known of the speaker; a recogniser that has some serves that speaker alone.
+            facts: what is known of the speaker; a recogniser that has some serves that speaker alone, or asks for those
+                of whoever speaks now.
             settings: how answers become estimates.
         """
         self._model = model
@@ -252,8 +255,9 @@ class R3Recognizer:
         *,
         hints: Hints | None = None,
     ) -> View:
-        gender = self._facts.gender
-        return view_of(utterance, conversation, condition, gender=gender, shots=self._settings.shots, hints=hints)
+        facts = self._facts() if callable(self._facts) else self._facts
+        shots = self._settings.shots if facts.shots is None else facts.shots
+        return view_of(utterance, conversation, condition, gender=facts.gender, shots=shots, hints=hints)
 
     def _fitting(self, session: str) -> R3Condition:
         """Return the condition with as many turns as were found to fit."""

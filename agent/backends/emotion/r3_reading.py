@@ -182,8 +182,11 @@ async def _tokens(model: LanguageModel, question: Question, asked: Asked) -> tup
     condition = question.condition
     trace = await model.trace(asked.prompt, Decoding(max_tokens=condition.max_tokens))
     ids = {label: model.tokens_of(word) for label, word in asked.answers}
-    reading = _of(from_trace(trace, ids, words_only=condition.elicitation == "token_words"))
+    words_only = condition.elicitation == "token_words"
+    reading = _of(from_trace(trace, ids, words_only=words_only, norm=condition.norm))
     revised_text, reason = told(parse(trace.text, condition.labels))
+    # That equation 2 did not apply as it stands is to be found in what is kept of the estimate.
+    reason = reason or reading.warning
     return replace(reading, text=trace.text, revised_text=revised_text, reason=reason), [trace.usage]
 
 

@@ -17,9 +17,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerFacts:
-    """What the user, or a corpus, has told of the speaker. Nothing of it is ever guessed from the voice."""
+    """What the user, or a corpus, has told of the speaker. Nothing of it is ever guessed from the voice.
+
+    `shots`: worked examples by others than this speaker; None: those of the settings.
+    """
 
     gender: str | None = None
+    shots: tuple[Shot, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.corpora.assemble import assemble
-from eval.corpora.examine import contents, heard, shared_speakers
+from eval.corpora.examine import contents, heard
 from eval.corpora.item import Corpus, Item
 from eval.corpora.labels import LabelTable, label_table
-from eval.corpora.reading import audio_fault, read_table, read_text, scaled
+from eval.corpora.reading import audio_fault, other_format, read_table, read_text, scaled
+from eval.corpora.splits import shared_speakers
 from eval.errors import CorpusUnreadable
 from tests.eval.corpora.released import wav, written
 
@@ -113,6 +114,45 @@ def test_ratings_are_moved_to_0_to_1(rating: str | float | None, expected: float
     assert scaled(rating, low=1, high=7) == expected
 
 
+def test_other_formats_under_the_name_of_a_wav_are_told_and_are_no_fault(tmp_path: Path):
+    for name, head in (
+        ("a", b"fLaC\0\0\0\x22"),
+        ("b", b"fLaC"),
+        ("c", b"ID3"),
+        ("d", b"\0\0\0\x18ftypM4A "),
+        ("e", b"nothing"),
+    ):
+        (tmp_path / f"{name}.wav").write_bytes(head)
+    items = [Item(id=name, audio=tmp_path / f"{name}.wav", text=name) for name in "abcde"]
+
+    corpus = assemble("made", items, table=LabelTable(to={}))
+
+    assert [(note.where, note.why) for note in corpus.notes] == [
+        ("a.wav and 1 more", "named .wav, FLAC within: heard all the same"),
+        ("c.wav", "named .wav, MP3 within: heard all the same"),
+        ("d.wav", "named .wav, MP4 within: heard all the same"),
+    ]
+    assert [problem.where for problem in corpus.problems] == ["e"]
+    assert [other_format(tmp_path / name) for name in ("e.wav", "none.wav", "a.flac")] == [None] * 3
+
+
+def test_what_the_check_counts_of_shared_speakers_is_what_the_corpus_tells_of():
+    items = [
+        Item(id=f"{split}{speaker}", speaker=speaker, split=split, text="x")
+        for split, speakers in (("train", "abcdefg"), ("dev", "abcdefh"), ("", "a"), ("test", "i"))
+        for speaker in speakers
+    ]
+    corpus = assemble("made", items, table=LabelTable(to={}))
+
+    assert contents(corpus).shared_speakers == {("train", "dev"): tuple("abcdef")}
+    assert [(problem.where, problem.why) for problem in corpus.problems] == [
+        (
+            "splits train and dev",
+            "6 speakers in common (a, b, c, d, e, …): figures of one tell less of strangers",
+        )
+    ]
+
+
 def test_contents_are_counted():
     items = (
         Item(id="1", dialogue="d", speaker="s", split="train", emotion="ang", text="", votes=(("ang", 1),)),
@@ -133,7 +173,7 @@ def test_contents_are_counted():
 
 def test_speakers_nobody_named_are_in_no_two_splits():
     items = (Item(id="1", split="a"), Item(id="2", split="b"))
-    assert shared_speakers(Corpus(name="made", items=items)) == {}
+    assert shared_speakers(items) == {}
 
 
 def test_the_same_sound_in_two_splits_is_found_and_what_cannot_be_heard_is_told_of(tmp_path: Path):

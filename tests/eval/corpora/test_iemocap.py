@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eval.corpora.examine import shared_speakers
 from eval.corpora.iemocap import READER
 from eval.corpora.labels import label_table
+from eval.corpora.splits import shared_speakers
 from eval.errors import CorpusUnreadable
 from tests.eval.corpora.released import iemocap
 
@@ -69,7 +69,7 @@ def test_the_baseline_of_paper_001_counts_four_names_and_knows_the_others():
 def test_folds_share_no_speaker(tmp_path: Path):
     corpus = READER.read(iemocap(tmp_path))
     assert {item.split for item in corpus.items} == {"Ses01", "Ses02"}
-    assert shared_speakers(corpus) == {}
+    assert shared_speakers(corpus.items) == {}
 
 
 def test_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path):

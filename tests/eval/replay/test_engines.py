@@ -63,29 +63,34 @@ def test_a_condition_asks_the_model_of_the_profile_and_keeps_what_it_said(tmp_pa
     assert len(models) == 1
 
 
+FUSED = ReplaySettings(hypotheses="text", profile="fusing")
+
+
+@pytest.mark.parametrize("settings", [ASKED, FUSED], ids=["condition", "own recogniser"])
 @pytest.mark.parametrize(("keeps", "asks_again"), [(True, False), (False, True)])
 def test_lost_parts_are_made_from_calls_that_were_kept(
-    tmp_path: Path, models: list[ScriptedModel], *, keeps: bool, asks_again: bool
+    tmp_path: Path, models: list[ScriptedModel], settings: ReplaySettings, *, keeps: bool, asks_again: bool
 ):
     corpus, out = toy_corpus(n_dialogues=2, n_alone=0), tmp_path / "out"
-    replay(plan_of(corpus, ASKED, out=out, keeps_calls=keeps), note=print)
+    replay(plan_of(corpus, settings, out=out, keeps_calls=keeps), note=print)
     before = (out / "rows.jsonl").read_bytes()
     for part in (out / "parts").iterdir():
         part.unlink()
 
-    replay(plan_of(corpus, ASKED, out=out, keeps_calls=keeps), note=print)
+    replay(plan_of(corpus, settings, out=out, keeps_calls=keeps), note=print)
 
     assert (out / "rows.jsonl").read_bytes() == before
     assert bool([asked for asked in models[-1].asked if asked.call in {"score", "stream"}]) is asks_again
 
 
-def test_a_profile_s_own_recogniser_is_overheard(tmp_path: Path, models: list[ScriptedModel]):
+def test_what_a_profile_s_own_recogniser_is_told_stands_in_the_rows(tmp_path: Path, models: list[ScriptedModel]):
     corpus = toy_corpus(n_dialogues=1, n_alone=0)
-    settings = ReplaySettings(hypotheses="text", profile="fusing")
-    replay(plan_of(corpus, settings, out=tmp_path / "out"), note=print)
+    replay(plan_of(corpus, FUSED, out=tmp_path / "out"), note=print)
     rows = rows_in(tmp_path / "out")
     assert models[0].asked
-    assert all(row["model"] and row["status"] == "ok" for row in rows)
+    assert all(row["status"] == "ok" for row in rows)
+    assert [call["call"] for call in rows[0]["model"]] == ["score", "stream"]
+    assert rows[0]["model"][1]["text"] == "because"
     assert "model_only" in rows[0]["estimates"][-1]
 
 
@@ -104,6 +109,12 @@ def test_whatever_changes_rows_makes_another_run():
         replace(ASKED, condition=None, profile="fusing"),
         replace(ASKED, emotion="text"),
         replace(ASKED, hypotheses="asr"),
+        replace(ASKED, readings=("one",)),
+        replace(ASKED, n_best=1),
+        replace(ASKED, context=1),
+        replace(ASKED, answers=True),
+        replace(ASKED, translate="fr"),
+        replace(ASKED, translate="fr", translate_as="base-1"),
         ReplaySettings(),
     ]
     runs = [run_of(provenance_here(way)) for way in ways]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import random
-import signal
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.errors import ConfigInvalid
-from eval.corpora.item import Item
+from eval.corpora.item import Item, Problem
 from eval.errors import CorpusUnreadable
 from eval.replay.ledger import RunFolder, RunRefused
 from eval.replay.plan import ALONE_AT_ONCE, ReplaySettings
@@ -24,6 +20,7 @@ from tests.eval.replay.toy import toy_corpus, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from eval.corpora.item import Corpus
     from streaming.events import Samples
@@ -71,42 +68,6 @@ def test_truth_goes_by_our_labels_and_keeps_those_that_have_no_place_there(tmp_p
     assert "emotion" not in last["truth"]
     assert last["truth"]["label"] == "fru"
     assert (last["split"], last["dialogue"]) == ("test", None)
-
-
-def _killed_at(step: int, corpus: Corpus, out: Path) -> None:
-    """Replay, and be killed at the given write or rename."""
-    left = iter(range(step, -1, -1))
-
-    def or_die(call: Callable[..., Any]) -> Callable[..., Any]:
-        def do(*args: Any) -> Any:
-            if next(left) == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*args)
-
-        return do
-
-    os.fsync = or_die(os.fsync)
-    Path.replace = or_die(Path.replace)
-    run_of(corpus, out)
-
-
-def test_ten_kills_anywhere_leave_the_bytes_of_an_uninterrupted_run(tmp_path: Path) -> None:
-    corpus = toy_corpus(n_dialogues=8, n_alone=2 * ALONE_AT_ONCE + 3)
-    run_of(corpus, tmp_path / "whole")
-    places = random.Random(6)
-    forked = multiprocessing.get_context("fork")
-
-    n_parts: list[int] = []
-    for _ in range(10):
-        process = forked.Process(target=_killed_at, args=(places.randrange(1, 9), corpus, tmp_path / "killed"))
-        process.start()
-        process.join(30)
-        assert process.exitcode == -signal.SIGKILL
-        n_parts.append(len(list((tmp_path / "killed" / "parts").glob("[!.]*.jsonl"))))
-    run_of(corpus, tmp_path / "killed")
-
-    assert n_parts == sorted(n_parts)
-    assert written(tmp_path / "killed") == written(tmp_path / "whole")
 
 
 def test_two_workers_write_the_bytes_of_one(tmp_path: Path) -> None:
@@ -230,6 +191,13 @@ def test_what_cannot_be_heard_is_told_and_counted_never_skipped(tmp_path: Path, 
     assert rows["heard"]["problem"] is None
     assert rows["heard"]["prosody"]["voiced_s"] > 0.5
     assert "valence" not in rows["surrogate"]["truth"]
+
+
+def test_half_a_surrogate_pair_in_a_problem_does_not_lose_the_summary(tmp_path: Path) -> None:
+    corpus = replace(toy_corpus(), problems=(Problem(where="odd \ud800", why="no label"),))
+    assert run_of(corpus, tmp_path)["n_items"] == len(corpus.items)
+    told = json.loads((tmp_path / "summary.json").read_text("utf-8"))
+    assert told["problems"] == [{"where": "odd ?", "why": "no label"}]
 
 
 def test_where_a_corpus_lies_changes_no_byte(tmp_path: Path, write_wav: WriteWav) -> None:

@@ -58,6 +58,16 @@ def test_distances_are_those_of_the_specification(
     assert [found[name] for name in ("KL(p|t)", "KL(t|p)", "BC", "BD", "R2", "JS")] == pytest.approx(expected, abs=6e-5)
 
 
+def test_r_squared_of_votes_that_never_vary_is_not_defined_and_left_out_of_the_mean():
+    even = row("even", votes=dict.fromkeys(LABELS, 1), estimates=[estimate("neutral", 0.1, 0.2, 0.6, 0.1)])
+    other = row("other", votes={"neutral": 2, "sad": 1}, estimates=[estimate("neutral", 0.1, 0.2, 0.6, 0.1)])
+    alone = measures(even)
+    assert alone["R2"].of(alone["R2"].rows).reason == "the votes never vary over the labels"
+    assert alone["BC"].value(alone["BC"].rows) is not None
+    assert values(even, other)["R2"] == pytest.approx(0.6541, abs=6e-5)
+    assert (alone["R2"].how["mean"], alone["R2"].how["constant_truth"]) == ("over rows", "left out")
+
+
 def test_votes_for_labels_outside_the_set_are_dropped():
     only_two = row(
         "a", votes={"neutral": 2, "frustrated": 5, "sad": 1}, estimates=[estimate("neutral", 0.1, 0.2, 0.6, 0.1)]

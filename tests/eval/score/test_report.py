@@ -12,6 +12,7 @@ import typer
 import eval.commands_score
 from agent.cli.boundary import run_command
 from eval.errors import EvalError
+from eval.score.backends.comet_model import PYTHON
 from eval.score.compare import compare
 from eval.score.errors import LedgerInvalid, ScoreImpossible
 from eval.score.ledger import Ledger, read_ledgers
@@ -268,7 +269,31 @@ def test_commands_print_tables_and_json(tmp_path: Path, run: Run):
     assert "24 items in both" in out
 
 
-@pytest.mark.parametrize("wrong", [("--map", "sad"), ("--labels", "sad"), ("--level", "2"), ("--draws", "0")])
+@pytest.mark.parametrize("command", ["score", "compare"])
+def test_intervals_can_be_corrected_and_then_the_signature_says_so(tmp_path: Path, run: Run, command: str):
+    ledgers = [
+        write(tmp_path / f"{name}.jsonl", made(24, share_right=share)) for name, share in (("a", 0.6), ("b", 1.0))
+    ]
+    words = (command, *ledgers[: 1 + (command == "compare")], "--draws", "200", "--figures", "WA", "--json")
+    _, plain, _ = run(*words)
+    _, corrected, _ = run(*words, "--interval", "bca")
+    (one,), (other,) = (json.loads(out)["figures"] for out in (plain, corrected))
+    assert "|ci:bca|" in other["signature"]
+    assert "|ci:" not in one["signature"]
+    assert other["low"] is not None
+    assert (one["low"], one["high"]) != (other["low"], other["high"])
+
+
+def test_a_comet_model_is_named(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(PYTHON, sys.executable)
+    _, out, _ = run("score", write(tmp_path / "a.jsonl", made(4)), "--draws", "20", "--comet", str(tmp_path / "none"))
+    (undefined,) = (line for line in out.splitlines() if "COMET" in line)
+    assert undefined.startswith("- all, undefined: COMET (")
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--map", "sad"), ("--labels", "sad"), ("--level", "2"), ("--draws", "0"), ("--interval", "wide")]
+)
 def test_options_that_make_no_sense_are_usage_errors(tmp_path: Path, wrong: tuple[str, str], run: Run):
     code, _, err = run("score", write(tmp_path / "a.jsonl", made(4)), *wrong)
     assert code == 2
