@@ -1,7 +1,7 @@
 """A table of a paper as cells: what is printed there, and how the same figure is made here. Pure values.
 
-A paper's module says which cells its tables have (`tables(...) -> Table`); how a cell is filled is its `Source`'s business:
-most replay a corpus and score it (`replayed.Replayed`), some train something first.
+A paper's module says which cells its tables have (`table(...) -> Table`); how a cell is filled is its `Source`'s
+business: most replay a corpus and score it (`replayed.Replayed`), some train something first.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class PaperRun:
         settled: what was chosen where a paper leaves something open, by name (`discrepancies`).
         workers: processes of a replay.
         limit: only so many items, None: all.
+        adapters: folder of fine-tuned adapters to take instead of training any (`tuned`); None: they are trained.
         progress: told how many items are done and how many there are, of the source at work.
         note: told, in a line, what people should know.
     """
@@ -38,6 +39,7 @@ class PaperRun:
     settled: Mapping[str, str]
     workers: int = 1
     limit: int | None = None
+    adapters: Path | None = None
     progress: Callable[[int, int], None] = lambda _done, _all: None
     note: Callable[[str], None] = lambda _: None
 
@@ -89,6 +91,7 @@ class Table:
         unit: of the published values: "UA %".
         better: which way is better: "higher", "lower", "" neither, by column.
         notes: what differs from the paper, and how open points were settled; shown below the table.
+        against: which cell another one is compared with on the same items, both as (row, column).
     """
 
     paper: str
@@ -100,6 +103,7 @@ class Table:
     unit: str = ""
     better: Mapping[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
+    against: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
