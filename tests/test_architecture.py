@@ -46,7 +46,19 @@ PURE_AGENT = (
 )
 PURE = [f"streaming/{name}.py" for name in PURE_STREAMING.split()] + [f"agent/{name}.py" for name in PURE_AGENT.split()]
 # Heavy packages are imported by nobody but the adapter that needs them.
-HEAVY = {"torch", "transformers", "llama_cpp", "faster_whisper", "ctranslate2", "gguf", "peft", "piper", "ray", "vllm"}
+HEAVY = {
+    "comet",
+    "torch",
+    "transformers",
+    "llama_cpp",
+    "faster_whisper",
+    "ctranslate2",
+    "gguf",
+    "peft",
+    "piper",
+    "ray",
+    "vllm",
+}
 
 
 def imported(path: Path) -> set[str]:

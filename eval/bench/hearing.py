@@ -26,6 +26,7 @@ from streaming.pipeline import listen
 from streaming.prosody import ProsodyTracker
 from streaming.segmenter import Segmenter
 
+from ..signature import sign
 from .machine import VERSION, machine
 from .sounds import read_sounds, voiced
 
@@ -88,6 +89,14 @@ def measure(directory: Path | None = None, *, n_sessions: int = N_SESSIONS, n_ru
         return lambda: anyio.run(_sessions, sound, n_sessions, is_gated, inline)
 
     name = "flite" if directory is None else directory.name
+    digest = hashlib.sha256(sound.tobytes()).hexdigest()
+    fields = {
+        "data": f"{name}#{digest[:8]}",
+        "n": len(sounds),
+        "sessions": n_sessions,
+        "runs": n_runs,
+        "machine": machine(),
+    }
     return HearingBench(
         segmenter_ms=ms(lambda: _segmented(sound)),
         prosody_ms=ms(lambda: _measured(speech)),
@@ -98,7 +107,7 @@ def measure(directory: Path | None = None, *, n_sessions: int = N_SESSIONS, n_ru
         p_speech=len(speech) * FRAME / sound.size,
         seconds=seconds,
         n_sessions=n_sessions,
-        signature=f"data:{name}#{hashlib.sha256(sound.tobytes()).hexdigest()[:8]}|n:{len(sounds)}|{machine()}|v:{VERSION}",
+        signature=str(sign(fields, version=VERSION)),
     )
 
 
@@ -117,7 +126,7 @@ def table(result: HearingBench) -> str:
     amount = (
         f"{result.n_sessions} sessions of {result.seconds:.0f} s, {100 * result.p_speech:.0f} % of it in utterances"
     )
-    return "\n".join([*lines, "", amount, result.signature])
+    return "\n".join([*lines, "", amount, "", f"`{result.signature}`"])
 
 
 def _with_silence(sounds: Sequence[Samples]) -> Samples:

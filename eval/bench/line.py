@@ -84,13 +84,13 @@ class _Watch:
                 pass
 
 
-def measure(directory: Path | None = None) -> LineBench:
-    """Return the figures of one real-time run over the recordings of `directory`, or over sentences flite voices.
+def measure(directory: Path | None = None, *, sentences: Sequence[str] = SENTENCES) -> LineBench:
+    """Return the figures of one real-time run over the recordings of `directory`, or over `sentences` flite voices.
 
     Raises:
         CorpusUnreadable: no recordings, or no flite to voice the sentences.
     """
-    sounds = _said() if directory is None else read_sounds(directory)
+    sounds = _said(sentences) if directory is None else read_sounds(directory)
     watch = _Watch()
     config = Config(emotion="both", voice="auto")
     cpu_s = time.process_time()
@@ -155,6 +155,6 @@ async def _paced(sounds: Sequence[Samples], watch: _Watch) -> AsyncIterator[Soun
         yield block
 
 
-def _said() -> list[Samples]:
+def _said(sentences: Sequence[str]) -> list[Samples]:
     """Return the sentences, two voices taking turns."""
-    return voiced((("slt", "rms")[index % 2], text) for index, text in enumerate(SENTENCES))
+    return voiced((("slt", "rms")[index % 2], text) for index, text in enumerate(sentences))

@@ -46,7 +46,7 @@ class Subject:
 def opened(subject: Subject) -> Generator[LanguageModel]:
     """Give the model; closed afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        model = _load(subject, subject.path if subject.path is not None else _random(subject, Path(folder)))
+        model = _load(subject, subject.path if subject.path is not None else random_weights(subject, Path(folder)))
         try:
             yield model
         finally:
@@ -87,7 +87,12 @@ def _load(subject: Subject, path: Path) -> LanguageModel:
     return LlamaCppModel.load(path, context_length=CONTEXT, device=subject.device)
 
 
-def _random(subject: Subject, folder: Path) -> Path:
+def random_weights(subject: Subject, folder: Path) -> Path:
+    """Make a model of the subject's sizes in `folder` and return where it lies.
+
+    Raises:
+        EngineFailed: what makes it is not installed.
+    """
     need("torch", extra="torch")
     need("gguf", extra="dev")
     from ..tiny.llama import tiny_llama  # noqa: PLC0415 - imports torch

@@ -25,6 +25,8 @@ from streaming.audio import FRAME, SAMPLE_RATE
 from streaming.pitch import HOP, PitchTrack, PitchTracker
 from streaming.prosody import ProsodyTracker
 
+from ..signature import sign
+from .machine import VERSION, machine
 from .sounds import read_sounds, voiced
 
 if TYPE_CHECKING:
@@ -100,6 +102,14 @@ def measure(directory: Path | None = None, *, praat_s: float = 20.0) -> ProsodyB
     theirs_s = _cpu_s(lambda: _recompute(some)) / praat_seconds
     p_gross, p_voicing, cents, n_frames = _agreement(*_pitches(sounds))
     digest = hashlib.sha256(b"".join(s.tobytes() for s in sounds)).hexdigest()
+    fields = {
+        "data": f"{name}#{digest[:8]}",
+        "n": len(sounds),
+        "praat": parselmouth.PRAAT_VERSION,
+        "f0": "75-500",
+        "hop": "10ms",
+        "machine": machine(),
+    }
     return ProsodyBench(
         times_cheaper=theirs_s / ours_s,
         p_gross=p_gross,
@@ -112,7 +122,7 @@ def measure(directory: Path | None = None, *, praat_s: float = 20.0) -> ProsodyB
         praat_seconds=praat_seconds,
         n_files=len(sounds),
         n_frames=n_frames,
-        signature=f"data:{name}#{digest[:8]}|n:{len(sounds)}|praat:{parselmouth.PRAAT_VERSION}|f0:75-500|hop:10ms",
+        signature=str(sign(fields, version=VERSION)),
     )
 
 
@@ -138,7 +148,9 @@ def table(result: ProsodyBench) -> str:
     )
     lines = ["| measure | here | budget |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     amount = f"{result.n_files} sounds, {result.seconds:.0f} s, {result.n_frames} frames"
-    return "\n".join([*lines, "", f"{amount}; Praat's cost on {result.praat_seconds:.0f} s", result.signature])
+    return "\n".join(
+        [*lines, "", f"{amount}; Praat's cost on {result.praat_seconds:.0f} s", "", f"`{result.signature}`"]
+    )
 
 
 def _said() -> list[Samples]:

@@ -25,7 +25,10 @@ from streaming.nbest import normalise
 from streaming.segmenter import Segmenter
 
 from ..errors import CorpusUnreadable
+from ..signature import sign
+from .line import SENTENCES
 from .machine import VERSION, machine
+from .sounds import voiced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,20 +87,30 @@ class _Heard:
     sound_s: float
 
 
-def measure(directory: Path) -> TranscribeBench:
+def measure(directory: Path | None = None) -> TranscribeBench:
     """Return the figures on the recordings of `directory` that have a .txt of the same name beside them.
 
+    Without a folder flite voices sentences, which are far easier to read than people are.
+
     Raises:
-        CorpusUnreadable: there are none.
+        CorpusUnreadable: there are none, or no flite to voice any.
         AudioUnreadable: a recording cannot be heard.
     """
-    recordings = read_recordings(directory)
+    recordings = _said() if directory is None else read_recordings(directory)
+    name = "flite-slt-rms" if directory is None else directory.name
     settings = PocketSphinxSettings()
     decoder = load_decoder()
     sessions = [(recording.reference, _listen(decoder, recording.samples, settings)) for recording in recordings]
     heard = [utterance for _, session in sessions for utterance in session]
     finals_ms = [utterance.final_s * 1e3 for utterance in heard] or [0.0]
     digest = hashlib.sha256(b"".join(item.samples.tobytes() + item.reference.encode() for item in recordings))
+    fields = {
+        "asr": "pocketsphinx",
+        "nbest": settings.n_best,
+        "data": f"{name}#{digest.hexdigest()[:8]}",
+        "n": len(recordings),
+        "machine": machine(),
+    }
     return TranscribeBench(
         wer_engine=_pooled([(reference, [[item.engine] for item in session]) for reference, session in sessions]),
         wer_ours=_pooled([(reference, [item.ours[:1] for item in session]) for reference, session in sessions]),
@@ -110,10 +123,7 @@ def measure(directory: Path) -> TranscribeBench:
         n_recordings=len(recordings),
         n_utterances=len(heard),
         n_words=sum(len(reference.split()) for reference, _ in sessions),
-        signature=(
-            f"asr:pocketsphinx|nbest:{settings.n_best}|data:{directory.name}#{digest.hexdigest()[:8]}"
-            f"|n:{len(recordings)}|machine:{machine()}|version:{VERSION}"
-        ),
+        signature=str(sign(fields, version=VERSION)),
     )
 
 
@@ -130,7 +140,7 @@ def table(result: TranscribeBench) -> str:
         f"| engine's own | {result.wer_engine:.3f} | {result.oracle_engine:.3f} |",
         f"| ours | {result.wer_ours:.3f} | {result.oracle_ours:.3f} |",
     ]
-    return "\n".join([*lines, "", cost, result.signature])
+    return "\n".join([*lines, "", cost, "", f"`{result.signature}`"])
 
 
 def read_recordings(directory: Path) -> list[Recording]:
@@ -148,6 +158,16 @@ def read_recordings(directory: Path) -> list[Recording]:
     if not found:
         raise CorpusUnreadable(f"{directory} holds no recordings with their words in a .txt of the same name")
     return found
+
+
+def _said() -> list[Recording]:
+    """Return the sentences, two voices taking turns."""
+    voices = [("slt", "rms")[index % 2] for index in range(len(SENTENCES))]
+    sounds = voiced(zip(voices, SENTENCES, strict=True))
+    return [
+        Recording(name=f"{n}", samples=sound, reference=normalise(text))
+        for n, (sound, text) in enumerate(zip(sounds, SENTENCES, strict=True))
+    ]
 
 
 def utterances_of(samples: Samples) -> list[Samples]:

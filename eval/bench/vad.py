@@ -23,6 +23,8 @@ from streaming.files import read_audio
 from streaming.stretches import StretchSettings, VoiceTrack
 
 from ..errors import CorpusUnreadable
+from ..signature import sign
+from .machine import VERSION, machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +109,15 @@ def measure(directory: Path, *, n_bootstrap: int = N_BOOTSTRAP, seed: int = SEED
     ]
     gains = [_share(scores[2][1][0] - scores[1][1][0], scores[2][1][1] - scores[1][1][1], column=i) for i in (0, 3)]
     digest = hashlib.sha256(b"".join(clip.samples.tobytes() + clip.speech.tobytes() for clip in clips)).hexdigest()
-    signature = f"frame:10ms|data:{directory.name}#{digest[:8]}|n:{len(clips)}|blocks:clip|bs:{n_bootstrap}|seed:{seed}"
+    fields = {
+        "frame": "10ms",
+        "data": f"{directory.name}#{digest[:8]}",
+        "n": len(clips),
+        "blocks": "clip",
+        "bs": n_bootstrap,
+        "seed": seed,
+        "machine": machine(),
+    }
     n_frames = sum(clip.speech.size for clip in clips)
     return VadResult(
         scores=tuple(score for score, _ in scores),
@@ -115,7 +125,7 @@ def measure(directory: Path, *, n_bootstrap: int = N_BOOTSTRAP, seed: int = SEED
         false_alarms_gain=gains[1],
         n_clips=len(clips),
         n_frames=n_frames,
-        signature=signature,
+        signature=str(sign(fields, version=VERSION)),
     )
 
 
@@ -132,7 +142,7 @@ def table(result: VadResult) -> str:
         cells = [score.name, *(_text(share) for share in shares), pauses, auc, f"{score.rtf:.4f}"]
         lines.append(f"| {' | '.join(cells)} |")
     gain = f"ours less Silero: F1 {_text(result.f1_gain)}, false alarms {_text(result.false_alarms_gain)}"
-    return "\n".join([*lines, "", gain, result.signature])
+    return "\n".join([*lines, "", gain, "", f"`{result.signature}`"])
 
 
 def read_clips(directory: Path) -> list[Clip]:

@@ -43,7 +43,7 @@ def test_the_table_gives_ratios_first():
     assert lines[2].endswith("| 2.0x |")
     assert lines[3].endswith("| 1.5x |")
     assert lines[4].endswith("| 200 |")
-    assert lines[-2:] == ["8 sessions of 60 s, 50 % of it in utterances", "data:x"]
+    assert lines[-3:] == ["8 sessions of 60 s, 50 % of it in utterances", "", "`data:x`"]
 
 
 def test_a_folder_without_sound_is_refused(tmp_path: Path):

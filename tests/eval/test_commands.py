@@ -14,6 +14,7 @@ import pytest
 import agent.assembly
 import eval.bench.line
 import eval.commands
+import eval.commands_bench
 from eval import cli
 from eval.errors import CorpusUnreadable
 from eval.signature import parse_signature
@@ -76,7 +77,7 @@ def test_help_says_what_a_command_does_and_takes(evaluate: Evaluate, command: tu
 def test_a_bench_prints_the_table_of_what_it_measured(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ):
-    module = getattr(eval.commands, what)
+    module = getattr(eval.commands_bench, what)
 
     def measure(data: Path) -> str:
         return f"measures of {data.name}"
