@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import typer
 
-from agent.backends.tts.choose import PROGRAMS, choose_speech
-from agent.errors import SpeechFailed
-
 from .corpora.casting import cast
 from .corpora.choose import reader
+from .corpora.stock import AUTO, stock_of
 from .corpora.voice import chosen, speak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .corpora.item import Corpus, Item
+    from .corpora.stock import Stock
 
 _EVERY = 50
 
@@ -39,7 +37,10 @@ def voice(  # noqa: PLR0913 - a command's options are its parameters
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N dialogues, each whole.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, flite or espeak.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, flite, espeak or piper.")] = AUTO,
+    voices: Annotated[
+        list[Path] | None, typer.Option("--voice", metavar="FILE", help="A voice of piper (ONNX). Repeatable.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say who would speak how much, and with which voice.")
     ] = False,
@@ -49,9 +50,9 @@ def voice(  # noqa: PLR0913 - a command's options are its parameters
     items = chosen(read, split=split, limit=limit)
     if not items:
         raise typer.BadParameter(f"{corpus} has no split {split!r}: {', '.join(sorted({i.split for i in read.items}))}")
-    name = _engine(engine)
+    stock = stock_of(engine, files=voices or ())
     if dry_run:
-        typer.echo(_plan(read, items, engine=name))
+        typer.echo(_plan(read, items, stock=stock))
         return
 
     def note(n_done: int) -> None:
@@ -59,33 +60,20 @@ def voice(  # noqa: PLR0913 - a command's options are its parameters
             typer.echo(f"{n_done} of {len(items)} lines", err=True)
 
     async def run() -> None:
-        spoken = await speak(read, items, out=out, engine=name, note=note)
+        spoken = await speak(read, items, out=out, stock=stock, note=note)
         for problem in spoken.problems:
             typer.echo(f"{problem.where}: {problem.why}", err=True)
-        told = f"{spoken.n_made} lines spoken by {name}, {spoken.n_there} were there, {len(spoken.problems)} words only"
-        typer.echo(f"{told}: {spoken.manifest}")
+        told = f"{spoken.n_made} lines spoken by {stock.engine}, {spoken.n_there} were there"
+        typer.echo(f"{told}, {len(spoken.problems)} words only: {spoken.manifest}")
 
     anyio.run(run)
 
 
-def _engine(name: str) -> str:
-    """Return the engine that speaks.
-
-    Raises:
-        SpeechFailed: it is not installed, or none is.
-    """
-    if name == "auto":
-        name = next((engine for engine, program in PROGRAMS.items() if shutil.which(program)), "")
-    if name not in PROGRAMS:
-        raise SpeechFailed(f"no voice to speak with; install {' or '.join(PROGRAMS.values())}, or name one of them")
-    return choose_speech(name).name
-
-
-def _plan(corpus: Corpus, items: Sequence[Item], *, engine: str) -> str:
-    voices, lines = cast(corpus.items, engine), Counter(item.speaker for item in items)
+def _plan(corpus: Corpus, items: Sequence[Item], *, stock: Stock) -> str:
+    voices, lines = cast(corpus.items, stock.engine, stock.names), Counter(item.speaker for item in items)
     shown = [
         f"{speaker or '-'}: {n} lines, {voices[speaker].name} {voices[speaker].shift_st:+g} st"
         for speaker, n in lines.most_common()
     ]
     n_dialogues = len({item.dialogue or item.id for item in items})
-    return "\n".join([*shown, f"{len(items)} lines in {n_dialogues} dialogues by {engine}"])
+    return "\n".join([*shown, f"{len(items)} lines in {n_dialogues} dialogues by {stock.engine}"])

@@ -28,7 +28,7 @@ class Voice:
     @property
     def takes_pitch(self) -> bool:
         """Whether the engine can speak it higher or lower."""
-        return (self.engine, self.name) not in _FIXED_PITCH
+        return self.engine != "piper" and (self.engine, self.name) not in _FIXED_PITCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +62,16 @@ _FIXED_PITCH: Final = frozenset({("flite", "rms")})
 _SHIFTS_ST: Final = (0.0, 1.5, -1.5, 2.5, -2.5, 0.75, -0.75)
 
 
-def cast(items: Iterable[Item], engine: str) -> dict[str | None, Voice]:
+def cast(items: Iterable[Item], engine: str, names: Sequence[str]) -> dict[str | None, Voice]:
     """Return a voice for each speaker: who says most gets the plainest one, and no two the same as far as they reach.
+
+    `names` are the engine's voices, the plainest first.
 
     The whole corpus is cast, so that a part of it sounds the same as in the whole. None: lines nobody is named for.
     """
     lines = Counter(item.speaker for item in items)
     ranked = sorted(lines, key=lambda speaker: (-lines[speaker], speaker or ""))
-    voices = [Voice(engine=engine, name=name, shift_st=shift) for shift in _SHIFTS_ST for name in VOICES[engine]]
+    voices = [Voice(engine=engine, name=name, shift_st=shift) for shift in _SHIFTS_ST for name in names]
     return {speaker: voices[at % len(voices)] for at, speaker in enumerate(ranked)}
 
 

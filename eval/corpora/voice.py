@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.backends.tts.espeak import EspeakSpeech
-from agent.backends.tts.flite import FliteSpeech
 from agent.errors import SpeechFailed
 from agent.ports import SpeakingStyle
 from streaming.audio import SAMPLE_RATE, Resampler, silence
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
     from .casting import Manner, Voice
     from .item import Corpus, Item
+    from .stock import Stock
 
 RECIPE: Final = "1"
 """Part of every file's name; to be raised when the same line comes to sound different."""
@@ -73,9 +72,9 @@ def chosen(corpus: Corpus, *, split: str | None = None, limit: int | None = None
 
 
 async def speak(
-    corpus: Corpus, items: Sequence[Item], *, out: Path, engine: str, note: Callable[[int], None] = lambda _: None
+    corpus: Corpus, items: Sequence[Item], *, out: Path, stock: Stock, note: Callable[[int], None] = lambda _: None
 ) -> Spoken:
-    """Speak `items` of `corpus` into `out`; `note` is told how many are done.
+    """Speak `items` of `corpus` into `out` with the voices of `stock`; `note` is told how many are done.
 
     A line without a word in it, or that the voice fails on, stays in the manifest as words alone.
 
@@ -83,7 +82,7 @@ async def speak(
         OSError: `out` cannot be written.
         SpeechFailed: not one line could be spoken.
     """
-    voices = cast(corpus.items, engine)
+    voices = cast(corpus.items, stock.engine, stock.names)
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
@@ -96,7 +95,8 @@ async def speak(
             n_there += 1
         else:
             try:
-                _write(path, wav_bytes(await _said(item.text or "", voice=voice, manner=manner)))
+                speech = stock.speech(voice.name)
+                _write(path, wav_bytes(await _said(item.text or "", speech, voice=voice, manner=manner)))
                 n_made += 1
             except SpeechFailed as error:
                 problems.append(Problem(where=item.id, why=str(error)))
@@ -135,7 +135,7 @@ def _row(item: Item, *, label: str | None, audio: Path | None) -> dict[str, Any]
     return {name: value for name, value in told.items() if value is not None}
 
 
-async def _said(text: str, *, voice: Voice, manner: Manner) -> Samples:
+async def _said(text: str, speech: Speech, *, voice: Voice, manner: Manner) -> Samples:
     """Return one line as it is said, between two pauses.
 
     Raises:
@@ -146,16 +146,12 @@ async def _said(text: str, *, voice: Voice, manner: Manner) -> Samples:
     shift_st = voice.shift_st + (0.0 if voice.takes_pitch else manner.pitch_st)
     ratio = 2.0 ** (shift_st / 12)
     style = SpeakingStyle(rate=manner.rate / ratio, pitch_st=manner.pitch_st if voice.takes_pitch else 0.0)
-    async with aclosing(_speech(voice).speak(text, style)) as blocks:
+    async with aclosing(speech.speak(text, style)) as blocks:
         sound = np.concatenate([silence(0), *[block async for block in blocks]])
     if not np.any(sound):
         raise SpeechFailed("the voice gave no sound")
     pause = silence(round(PAUSE_S * SAMPLE_RATE))
     return np.concatenate([pause, levelled(shifted(sound, ratio), LEVEL_DB + manner.gain_db), pause])
-
-
-def _speech(voice: Voice) -> Speech:
-    return FliteSpeech(voice=voice.name) if voice.engine == "flite" else EspeakSpeech(voice=voice.name)
 
 
 def shifted(samples: Samples, ratio: float) -> Samples:

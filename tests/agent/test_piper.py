@@ -255,3 +255,9 @@ def test_an_onnx_that_is_no_voice_is_told(tmp_path: Path):
     path.write_bytes(path.read_bytes().replace(b"scales", b"sealed"))
     with pytest.raises(ModelUnusable, match="is no piper voice: it lacks the inputs scales"):
         PiperSpeech.load(path)
+
+
+def test_a_steady_voice_adds_no_noise(voice: Path):
+    lively, steady = (PiperSpeech.load(voice, is_steady=how)._settings(length_scale=1.0) for how in (False, True))
+    assert (lively.noise_scale, lively.noise_w_scale) == (None, None)
+    assert (steady.noise_scale, steady.noise_w_scale) == (0.0, 0.0)

@@ -10,6 +10,7 @@ sound is heard; the next one is not begun before this one was taken.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import anyio.to_thread
@@ -57,7 +58,7 @@ class PiperSpeech:
         voice: _Voice,
         *,
         rate_hz: int,
-        settings: Any,  # noqa: ANN401 - piper's own class
+        settings: Any,  # noqa: ANN401 - makes piper's own settings
         language: str | None = None,
     ) -> None:
         """Use `load`."""
@@ -68,8 +69,10 @@ class PiperSpeech:
         self._settings = settings
 
     @classmethod
-    def load(cls, path: Path) -> PiperSpeech:
+    def load(cls, path: Path, *, is_steady: bool = False) -> PiperSpeech:
         """Return the voice in `path`: its ONNX file with the JSON beside it (`<name>.onnx.json`), or their folder.
+
+        `is_steady`: without the noise that makes it livelier, so that the same text sounds the same again.
 
         Raises:
             EngineMissing: piper is not installed.
@@ -85,7 +88,9 @@ class PiperSpeech:
         missing = _INPUTS - {str(given.name) for given in voice.session.get_inputs()}
         if missing:
             raise ModelUnusable(f"{file} is no piper voice: it lacks the inputs {', '.join(sorted(missing))}")
-        return cls(cast("_Voice", voice), rate_hz=rate_hz, settings=piper.SynthesisConfig, language=language)
+        noise = {"noise_scale": 0.0, "noise_w_scale": 0.0} if is_steady else {}
+        settings = partial(piper.SynthesisConfig, **noise)
+        return cls(cast("_Voice", voice), rate_hz=rate_hz, settings=settings, language=language)
 
     @property
     def name(self) -> str:

@@ -22,6 +22,8 @@ from eval.corpora import voice
 from eval.corpora.casting import MANNERS, VOICES, Voice, cast, manner_of
 from eval.corpora.item import Corpus, Item
 from eval.corpora.manifest import READER
+from eval.corpora.stock import Stock, stock_of
+from eval.tiny.piper import tiny_piper
 from streaming.audio import SAMPLE_RATE
 from streaming.files import read_audio
 
@@ -73,14 +75,13 @@ class Tone:
 
 
 @pytest.fixture
-def tone(monkeypatch: pytest.MonkeyPatch) -> Tone:
-    made = Tone()
+def tone() -> Tone:
+    return Tone()
 
-    def hum(_: Voice) -> Tone:
-        return made
 
-    monkeypatch.setattr(voice, "_speech", hum)
-    return made
+def humming(tone: Tone) -> Stock:
+    """The voices of flite, all of which hum."""
+    return Stock(engine="flite", names=tuple(VOICES["flite"]), speech=lambda _: tone)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -101,16 +102,16 @@ def test_every_label_has_a_manner_and_anger_is_not_sadness():
 
 
 def test_the_one_who_says_most_gets_the_plainest_voice_and_nobody_shares_one():
-    voices = cast(CORPUS.items, "flite")
+    voices = cast(CORPUS.items, "flite", VOICES["flite"])
     assert voices["Ann"] == Voice(engine="flite", name="slt")
     assert [voices[name].name for name in ("Bob", "Cy")] == ["rms", "awb"]
     many = [Item(id=str(n), speaker=str(n), text="a") for n in range(25)]
-    assert len(set(cast(many, "flite").values())) == 25
+    assert len(set(cast(many, "flite", VOICES["flite"]).values())) == 25
 
 
 @given(st.permutations(CORPUS.items))
 def test_the_order_of_items_does_not_change_who_speaks(items: list[Item]):
-    assert cast(items, "espeak") == cast(CORPUS.items, "espeak")
+    assert cast(items, "espeak", VOICES["espeak"]) == cast(CORPUS.items, "espeak", VOICES["espeak"])
 
 
 def test_dialogues_are_chosen_whole():
@@ -120,7 +121,7 @@ def test_dialogues_are_chosen_whole():
 
 
 async def test_lines_become_sound_and_a_manifest_that_reads_without_a_problem(tmp_path: Path, tone: Tone):
-    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path, engine="flite")
+    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path, stock=humming(tone))
     assert (spoken.n_made, spoken.n_there) == (4, 0)
     assert [problem.where for problem in spoken.problems] == ["d0/2"]
     happy, angry, mute, sad, _ = rows(tmp_path)
@@ -136,7 +137,7 @@ async def test_lines_become_sound_and_a_manifest_that_reads_without_a_problem(tm
 
 
 async def test_pitch_comes_from_the_engine_or_from_a_faster_tape(tmp_path: Path, tone: Tone):
-    await voice.speak(CORPUS, CORPUS.items[:2], out=tmp_path, engine="flite")
+    await voice.speak(CORPUS, CORPUS.items[:2], out=tmp_path, stock=humming(tone))
     (_, ann), (_, bob) = tone.asked  # slt takes a pitch, rms does not
     assert (ann.pitch_st, ann.rate) == (MANNERS["happy"].pitch_st, MANNERS["happy"].rate)
     ratio = 2 ** (MANNERS["angry"].pitch_st / 12)
@@ -144,7 +145,7 @@ async def test_pitch_comes_from_the_engine_or_from_a_faster_tape(tmp_path: Path,
 
 
 async def test_a_broken_off_run_goes_on_and_gives_the_same_bytes(tmp_path: Path, tone: Tone):
-    await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "whole", engine="flite")
+    await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "whole", stock=humming(tone))
 
     class Killed(BaseException):
         pass
@@ -154,10 +155,10 @@ async def test_a_broken_off_run_goes_on_and_gives_the_same_bytes(tmp_path: Path,
             raise Killed
 
     with pytest.raises(Killed):
-        await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "broken", engine="flite", note=kill)
+        await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "broken", stock=humming(tone), note=kill)
     assert not (tmp_path / "broken" / voice.MANIFEST).exists()
     tone.asked.clear()
-    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "broken", engine="flite")
+    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path / "broken", stock=humming(tone))
     assert (spoken.n_made, spoken.n_there) == (2, 2)
     assert len(tone.asked) == 2
     assert digest(tmp_path / "broken") == digest(tmp_path / "whole")
@@ -165,7 +166,7 @@ async def test_a_broken_off_run_goes_on_and_gives_the_same_bytes(tmp_path: Path,
 
 async def test_a_line_the_voice_fails_on_stays_as_words(tmp_path: Path, tone: Tone):
     tone.fails_on = {"Nothing."}
-    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path, engine="flite")
+    spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path, stock=humming(tone))
     assert [f"{problem.where}: {problem.why}" for problem in spoken.problems][1:] == ["d1/0: it is hoarse"]
     assert rows(tmp_path)[3]["text"] == "Nothing."
 
@@ -173,7 +174,7 @@ async def test_a_line_the_voice_fails_on_stays_as_words(tmp_path: Path, tone: To
 async def test_a_voice_that_fails_on_all_lines_is_an_error(tmp_path: Path, tone: Tone):
     tone.fails_on = {item.text or "" for item in CORPUS.items}
     with pytest.raises(SpeechFailed, match="not one of 5 lines could be spoken: it is hoarse"):
-        await voice.speak(CORPUS, CORPUS.items, out=tmp_path, engine="flite")
+        await voice.speak(CORPUS, CORPUS.items, out=tmp_path, stock=humming(tone))
     assert not (tmp_path / voice.MANIFEST).exists()
 
 
@@ -212,7 +213,7 @@ async def test_real_voices_make_joy_higher_and_faster_than_sadness(tmp_path: Pat
     ]
     corpus = Corpus(name="c", items=tuple(items), labels={"happy": "happy", "sad": "sad"})
     for out in ("one", "two"):
-        await voice.speak(corpus, items, out=tmp_path / out, engine=engine)
+        await voice.speak(corpus, items, out=tmp_path / out, stock=stock_of(engine))
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
     sounds = {item.id: read_audio(item.audio or "") for item in READER.read(tmp_path / "one").items}
     for speaker in VOICES[engine][:3]:
@@ -240,3 +241,25 @@ def test_the_command_speaks_meld(tmp_path: Path):
     assert refused.exit_code == 2
     assert "no split 'tset': dev" in refused.output
     assert isinstance(CliRunner().invoke(app, [*asked[:-1], "siren"]).exception, SpeechFailed)
+
+
+async def test_voices_of_piper_speak_the_same_twice_and_differ_by_speaker(tmp_path: Path):
+    files = [
+        tiny_piper(tmp_path / name, rate_hz=rate, is_espeak=False) for name, rate in (("a", 22_050), ("b", 16_000))
+    ]
+    stock = stock_of("piper", files=files)
+    assert [name.partition("@")[0] for name in stock.names] == ["voice", "voice"]
+    for out in ("one", "two"):
+        spoken = await voice.speak(CORPUS, CORPUS.items, out=tmp_path / out, stock=stock)
+        assert (spoken.n_made, len(spoken.problems)) == (4, 1)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    assert cast(CORPUS.items, "piper", stock.names)["Ann"] != cast(CORPUS.items, "piper", stock.names)["Bob"]
+
+
+def test_files_are_voices_of_piper_only_and_piper_needs_some(tmp_path: Path):
+    with pytest.raises(SpeechFailed, match="name each with --voice"):
+        stock_of("piper")
+    with pytest.raises(SpeechFailed, match="are piper's, got 1 for flite"):
+        stock_of("flite", files=[tmp_path / "voice.onnx"])
+    with pytest.raises(SpeechFailed, match="cannot be read"):
+        stock_of("auto", files=[tmp_path / "voice.onnx"])
