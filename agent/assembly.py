@@ -96,8 +96,9 @@ async def converse(
     Raises:
         StreamingError, AgentError: the source, or the turn log, cannot be used; or nothing here can translate.
     """
-    responder = _responder(engines, talk, audience.note)
     witness = witness or Nobody()
+    settings = replace(_settings(config, talk), timing=witness)
+    responder = _responder(engines, talk, audience.note)
     async with AsyncExitStack() as stack:
         listener = await anyio.to_thread.run_sync(lambda: listener_of(engines.transcribers, is_live=talk.is_live))
         stack.callback(listener.close)
@@ -114,7 +115,7 @@ async def converse(
             engines=replace(_engines(engines, talk, speech), responder=responder, log=log),
             sink=sink,
             tell=witness.tell(audience.tell),
-            settings=replace(_settings(config, talk), timing=witness),
+            settings=settings,
         )
         heard = _listen(source, listener, gate=session.gate, witness=witness)
         await witness.attend(session, witness.heard(_watched(heard, audience.level)))

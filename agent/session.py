@@ -21,12 +21,13 @@ from streaming.events import SpeechPaused, Utterance
 from .bargein import BargeInSettings
 from .behaviour import Aside, Behaviour, Forget, Respond, Truncate, Withdraw, Write
 from .correction import EmotionCorrection, spoken_correction
+from .delivery import KEEP_S
 from .duplex import HalfDuplexGate
 from .meanwhile import Meanwhile
 from .ports import Foresighted
 from .preparation import Engines, PreparationSettings
 from .record import Record
-from .replies import KEEP_S, Replies
+from .replies import Replies
 from .revision import revised, turn_with, unread
 from .timing import AsItComes
 
@@ -147,7 +148,7 @@ class Session:
     def leave_now(self) -> None:
         """Answer nothing more: what is said from here on is only kept. Before the stream is closed in a hurry."""
         self._timing.passed("leaving")
-        self._replies.is_leaving = True
+        self._replies.answer_no_more()
 
     async def _step(self, block: Heard) -> None:
         await self._replies.advance(block.now_s)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Emotion = Literal["off", "text", "voice", "both"]
 Whose = Literal["asr", "corpus", "text"]
 USUAL = AdapterSettings()
+BASE = "base-1"
 WORDS = "Words by our recogniser, by the corpus's own, or its transcript."
 Several = list[str] | None
 Condition = Annotated[str | None, typer.Option(metavar="NAME", help="Trained to name emotion, asked so: r3, baseline.")]
@@ -50,7 +51,7 @@ Dropout = Annotated[float | None, typer.Option(metavar="X", help="Peft's own (0)
 Target = Annotated[
     Several, typer.Option(metavar="LAYER", help="Layers that get one; peft's own (Llama: q_proj, v_proj).")
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of first weights, order and dropout.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of first weights, order and dropout.")]
 
 
 def register(fit_app: typer.Typer) -> None:
@@ -66,7 +67,7 @@ def adapter(  # noqa: PLR0913 - a command's options are its parameters
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The adapter; the same command again goes on there.")],
     condition: Condition = None,
     translate: Language = None,
-    translate_as: Template = "base-1",
+    translate_as: Template = BASE,
     train: Train = None,
     held_out: HeldOut = None,
     emotion: Annotated[Emotion, typer.Option(help="Read emotion from.")] = "both",
@@ -97,7 +98,8 @@ def adapter(  # noqa: PLR0913 - a command's options are its parameters
     training = _training({"learning_rate": learning_rate, "weight_decay": weight_decay, **steps, **sizes})
     read = _read(corpus, folder)
     fold = _fold(read, train=train or [], held_out=held_out or [])
-    run = PaperRun(corpus=read, root=folder, out=out.parent / f".{out.name}", settled={}, workers=workers, limit=limit)
+    kept = out.resolve().with_name(f".{out.resolve().name}")
+    run = PaperRun(corpus=read, root=folder, out=kept, settled={}, workers=workers, limit=limit)
     _do(Tuned(settings=settings, folds=(fold,), training=training), replace(run, note=_note), out, is_dry=dry_run)
 
 
@@ -133,6 +135,8 @@ def _replayed(
 ) -> ReplaySettings:
     if (condition is None) == (translate is None):
         raise typer.BadParameter("name a condition to train for (--condition) or a language (--translate)")
+    if translate is None and translate_as != BASE:
+        raise typer.BadParameter(f"--translate-as is {translate_as!r} and no language is named (--translate)")
     translation = None if translate is None else translation_of(translate, how=translate_as)
     return ReplaySettings(
         emotion=emotion,
@@ -157,7 +161,7 @@ def _fold(corpus: Corpus, *, train: list[str], held_out: list[str]) -> Fold:
     """Return what is trained on; nothing is scored here.
 
     Raises:
-        AdapterRefused: a split is named for both, or is none of the corpus.
+        AdapterRefused: a split is named for both, or is none of the corpus, or none is left to train on.
     """
     splits = tuple(dict.fromkeys(item.split for item in corpus.items))
     if unknown := [split for split in (*train, *held_out) if split not in splits]:
@@ -166,6 +170,8 @@ def _fold(corpus: Corpus, *, train: list[str], held_out: list[str]) -> Fold:
     if both := sorted(set(train) & set(held_out)):
         raise AdapterRefused(f"{', '.join(both)} cannot be trained on and held out")
     learned = tuple(train) or tuple(split for split in splits if split not in held_out)
+    if not learned:
+        raise AdapterRefused(f"all splits of {corpus.name} are held out, expected at least one to train on")
     return Fold(train=learned, held_out=tuple(held_out), test=())
 
 

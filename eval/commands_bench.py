@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +26,7 @@ bench_app = typer.Typer(help="Measure, as ratios within one run; tables are Mark
 
 Folder = Path | None
 LOAD = scheduler.Load()
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +85,7 @@ def bench_scheduler(  # noqa: PLR0913 - a command's options are its parameters
         Folder, typer.Option(metavar="DIR", help="A Whisper model in CTranslate2; without it random weights.")
     ] = None,
     size: Annotated[scheduler.Size, typer.Option(help="Size of the random weights.")] = "tiny",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     sessions: Annotated[int, typer.Option(min=1, help="Sessions at once.")] = LOAD.n_sessions,
     batch: Annotated[int, typer.Option(min=1, help="Most requests in one call.")] = LOAD.max_batch,
     pad: Annotated[float, typer.Option(min=1, max=30, metavar="S", help="Length sound is padded to.")] = LOAD.pad_s,
@@ -98,7 +100,6 @@ EngineOption = Annotated[Engine, typer.Option(help="Which engine runs the model.
 ModelOption = Annotated[
     Folder, typer.Option(metavar="PATH", help="A folder of a model, or a GGUF file; without it random weights.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
 @bench_app.command("labels")
@@ -203,7 +204,7 @@ def bench_all(
         _note(f"{bench.name}: {reports[-1].problem or 'done'}, {reports[-1].seconds:.0f} s")
         if not md and into is None:
             typer.echo(f"## {bench.name}\n\n{reports[-1].text or reports[-1].problem}\n")
-    text = section(reports, machine=described(), is_quick=quick)
+    text = section(reports, machine=described(), is_quick=quick, options=_options(effort, only or []))
     if into is None:
         typer.echo(text.rstrip())
     else:
@@ -217,6 +218,13 @@ def _chosen(names: list[str]) -> list[every.Bench]:
         known = ", ".join(bench.name for bench in every.BENCHES)
         raise typer.BadParameter(f"there is no bench {', '.join(unknown)}, expected some of: {known}")
     return [bench for bench in every.BENCHES if not names or bench.name in names]
+
+
+def _options(effort: every.Effort, only: list[str]) -> str:
+    """Return what a reader must add to the command to measure the same."""
+    data = [] if effort.data is None else ["--data", effort.data.resolve().name]
+    device = [] if effort.device == "auto" else ["--device", effort.device]
+    return shlex.join([*data, *device, *(word for name in only for word in ("--only", name))])
 
 
 def _note(text: str) -> None:

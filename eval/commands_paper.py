@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 TYPED = "typed"
-NOTHING = "nothing is to be run: below the table it says why"
+NOTHING = "nothing is to be run; without --dry-run it says why below the table"
 FIGURE = "figure"
 RUNS = "runs"
 """Folder in --out that replays are kept in: tables that need the same one share it."""

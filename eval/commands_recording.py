@@ -12,7 +12,6 @@ import typer
 
 from agent.cli.engines import chosen, loaded
 from agent.cli.serve import ProfileListeners
-from agent.config import with_options
 from agent.recording.reader import read_recording
 from agent.recording.writer import HEADER
 from streaming.errors import AudioUnreadable
@@ -35,7 +34,8 @@ DIFFERENT = 1
 SHOWN = 5
 """Differences that are told of each."""
 
-FolderPath = Path
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="One recording, or a folder of them.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def recording(
-    folder: Annotated[FolderPath, typer.Argument(metavar="FOLDER", help="One recording, or a folder of them.")],
+    folder: FolderArgument,
     *,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the events of each replay here, as JSON lines.")
@@ -59,20 +59,29 @@ def recording(
     """Have recorded conversations happen again (`--record` of `attune talk` and `attune serve`), as fast as it goes.
 
     The same listener and session hear the same; all they say has to be the same, but for clocks and disks. 0: it is, 1:
-    it is not.
+    it is not, 3: one of several cannot be read, of which the others happen again all the same.
     """
-    is_same = True
+    is_same, unread = True, list[AudioUnreadable]()
+    folders = recordings_below(folder)
     with ExitStack() as stack:
         engines = Loaded(stack)
-        for path in recordings_below(folder):
-            held = read_recording(path)
-            config = with_options(config_of(held), {"profile": profile})
-            replayed = again(held, config=config, engines=engines, patience_s=patience)
+        for path in folders:
+            name = path.resolve().name
+            try:
+                held = read_recording(path)
+            except AudioUnreadable as trouble:
+                typer.echo(f"{name}: cannot be read")
+                unread.append(trouble)
+                continue
+            replayed = again(held, config=config_of(held, profile=profile), engines=engines, patience_s=patience)
             if out is not None:
-                _write(out, path.name, replayed)
-            for line in told(path.name, held, replayed):
+                _write(out, name, replayed)
+            for line in told(name, held, replayed):
                 typer.echo(line)
             is_same = is_same and replayed.is_same
+    if unread:
+        which = f"{len(unread)} of {len(folders)} recordings cannot be read: " if len(folders) > 1 else ""
+        raise AudioUnreadable(f"{which}{unread[0]}")
     if not is_same:
         raise typer.Exit(DIFFERENT)
 
@@ -127,7 +136,7 @@ class Loaded:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        self._held: dict[tuple[str | None, str, bool], tuple[ProfileEngines, ProfileListeners]] = {}
+        self._held: dict[tuple[str | None, str, bool, bool], tuple[ProfileEngines, ProfileListeners]] = {}
 
     def of(self, held: Recording, config: Config) -> tuple[ProfileEngines, ProfileListeners]:
         """Return the engines that a conversation was held with.
@@ -137,7 +146,8 @@ class Loaded:
         """
         talk = held.about.get("talk")
         is_live = talk is None or bool(talk["is_live"])
-        key = (config.profile, config.emotion, is_live)
+        # All that decides which engines are loaded (`agent.cli.engines.chosen`).
+        key = (config.profile, config.emotion, config.voice == "auto", is_live)
         if key not in self._held:
             engines = self._stack.enter_context(loaded(chosen(config), is_live=is_live))
             listeners = self._stack.enter_context(closing(ProfileListeners(engines.transcribers)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +76,7 @@ def _report(  # noqa: PLR0913 - a command's options are its parameters
         comet=comet,
         resampling=Resampling(draws=draws, seed=seed, level=level, ends=interval),
     )
+    _refuse(out)
     first = read_ledgers(ledgers)
     sounding = silent if audio is None else Sounds(audio, {row.corpus for row in first.rows})
     showing = Showing(title=title, worst=worst, sounding=sounding)
@@ -83,6 +86,18 @@ def _report(  # noqa: PLR0913 - a command's options are its parameters
     typer.echo(f"comparing, {trials} exchanges for each figure", err=True)
     abouts = about(ledgers), about(against)
     _write(pair_page(first, read_ledgers(against), settings, abouts=abouts, trials=trials, showing=showing), out)
+
+
+def _refuse(out: Path) -> None:
+    """Refuse a place that no file can be written to, before minutes are spent on what would stand in it.
+
+    Raises:
+        OSError: it is a folder, or lies in none.
+    """
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    if not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out.parent))
 
 
 def _write(page: RunPage | PairPage, out: Path) -> None:

@@ -167,6 +167,9 @@ def _corrected(
 
     def share(end: float) -> float:
         at = bias + normal.inv_cdf(end)
-        return normal.cdf(bias + at / (1 - skew * at))
+        scale = 1 - skew * at
+        if scale <= 0:  # past the pole, where the formula would turn the ends around: the last draw there is
+            return 1.0 if at > 0 else 0.0
+        return normal.cdf(bias + at / scale)
 
     return share(ends[0]), share(ends[1])

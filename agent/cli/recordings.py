@@ -1,4 +1,4 @@
-"""What `--record` means: conversations are kept whole, sound and all, and users are told so. Off unless asked for."""
+"""What `--record` means: conversations are kept whole, sound and all, and said to be. Off unless asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FOLDER",
-        help="Record each conversation, sound and all, in a folder of its own here; users are told so. "
+        help="Record each conversation, sound and all, in a folder of its own here. Tell whoever talks: a server tells "
+        "programs only (attune.session.info), and the page its Settings. "
         "`attune-eval recording` has it happen again.",
     ),
 ]

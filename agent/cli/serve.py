@@ -223,7 +223,9 @@ def announce(server: Server, *, plan: Plan) -> None:
     if not plan.is_first:
         return
     if plan.records is not None:
-        note(f"conversations are recorded in {plan.records}, and users are told so")
+        note(
+            f"conversations are recorded in {plan.records}: programs are told by attune.session.info, tell their users"
+        )
     if plan.settings.page:
         typer.echo(f"the page:  {server.page_url}")
     typer.echo(f"programs:  {server.url}  (stop with Ctrl-C)")

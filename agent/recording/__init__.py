@@ -25,6 +25,7 @@ The same again is: all events, in order, in the form of `agent.jsonl`, but for w
 (`eval.replay.recorded` names each field, and why). Engines have to give the same for the same: a server, or a model
 that draws its words, may not.
 
-Entries are written behind the conversation, by a thread: a slow disk holds nothing up. After a kill a recording is
-good up to its last whole entry. Where the disk is full it ends there, the user is told, the conversation goes on.
+Entries are written behind the conversation, by a thread: a slow disk holds nothing up, but for a few seconds where a
+recording begins and ends. After a kill a recording is good up to its last whole entry. Where the disk is full, or what
+happened cannot be written, it ends there, whoever runs the program is told, the conversation goes on.
 """

@@ -86,7 +86,7 @@ def read_recording(folder: Path) -> Recording:
         AudioUnreadable: it holds no recording, one of another version, or one that is damaged before its end.
     """
     try:
-        about: Any = json.loads((folder / HEADER).read_text("utf-8"))
+        about: Any = json.loads((folder / HEADER).read_bytes())
         raw = (folder / SOUND).read_bytes()[WAV_HEADER.size :]
         entries = list(_entries((folder / LOG).read_bytes()))
     except OSError as trouble:
@@ -94,11 +94,14 @@ def read_recording(folder: Path) -> Recording:
         raise AudioUnreadable(told) from None
     except (ValueError, TypeError) as trouble:
         raise AudioUnreadable(f"the recording {folder} is damaged: {trouble}") from None
-    if not isinstance(about, dict) or cast("dict[str, Any]", about).get("version") != VERSION:
+    header = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
+    if header.get("version") != VERSION:
         raise AudioUnreadable(f"{folder} is not a recording of version {VERSION}, which is all this version reads")
+    if not isinstance(header.get("session"), str):
+        raise AudioUnreadable(f"the recording {folder} is damaged: its header names no session")
     try:
         sound = np.frombuffer(raw[: len(raw) // 4 * 4], "<f4").astype(np.float32)
-        return _recording(cast("dict[str, Any]", about), sound, entries)
+        return _recording(header, sound, entries)
     except (KeyError, TypeError, ValueError) as trouble:
         raise AudioUnreadable(f"the log of the recording {folder} is damaged: {trouble!r}") from None
 

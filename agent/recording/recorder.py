@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from streaming.events import Samples
+    from streaming.controls import Control
+    from streaming.events import AudioDropped, Samples
     from streaming.listener import Listener
     from streaming.pipeline import Heard
     from streaming.sources import Sound
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .witness import Witness
 
 VERSION: Final = 1
+BEGIN_S: Final = 5.0
+"""How long a conversation waits for the folder of its recording."""
 CLOCKED: Final = frozenset({"metrics", "turn.saved", "storage.degraded"})
 """Events whose place among the others is a matter of the clock, or the disk: they are not counted."""
 
@@ -71,7 +74,7 @@ class Recordings:
 
         `about` goes into the header.
         """
-        recorder = await anyio.to_thread.run_sync(lambda: self._begin(session, about))
+        recorder = await self._begun(session, about)
         if recorder is None:
             yield Nobody()
             return
@@ -79,6 +82,26 @@ class Recordings:
             yield recorder
         finally:
             await recorder.close()
+
+    async def _begun(self, session: str, about: Mapping[str, Any]) -> Recorder | None:
+        """Return who records; None where that cannot be, or where the disk does not answer in time."""
+        is_waited_for = True
+
+        def begin() -> Recorder | None:
+            recorder = self._begin(session, about)
+            if recorder is not None and not is_waited_for:
+                recorder.close_now()
+            return recorder
+
+        try:
+            # A limiter of its own: a disk that stands still must not use up the threads that all sessions share.
+            with anyio.fail_after(BEGIN_S):
+                return await anyio.to_thread.run_sync(begin, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+        except TimeoutError:
+            self._ended(f"the disk is too slow: {self.folder}")
+            return None
+        finally:
+            is_waited_for = False
 
     def _begin(self, session: str, about: Mapping[str, Any]) -> Recorder | None:
         header = {"version": VERSION, "session": session} | dict(self.about) | dict(about)
@@ -118,9 +141,13 @@ class Recorder:
         self._target: str | None = None
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, as far as the disk takes it in time (`CLOSE_S`)."""
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._writer.close)
+            await anyio.to_thread.run_sync(self.close_now, limiter=anyio.CapacityLimiter(1))
+
+    def close_now(self) -> None:
+        """As `close`, from a thread that may wait."""
+        self._writer.close()
 
     # The line
 
@@ -134,12 +161,20 @@ class Recorder:
                     yield self._given(piece)
                 continue
             self._n_controls += 1
-            self._writer.entry({"control": to_json(sound), "at": self._n_given})
+            self._note_control(sound)
             yield sound
         rest = self._blocks.flush()
         if rest.size:
             yield self._given(rest if gate is None else gate(rest))
         self._n_controls += 1  # the end
+
+    def _note_control(self, control: AudioDropped | Control) -> None:
+        try:
+            written = to_json(control)
+        except TypeError as trouble:
+            self._writer.give_up(str(trouble))
+            return
+        self._writer.entry({"control": written, "at": self._n_given})
 
     def _pieces(self, sound: Samples, gate: Callable[[Samples], Samples] | None) -> Iterator[Samples]:
         """Give what is heard at once; the gate is asked right before each block is heard."""

@@ -28,6 +28,8 @@ WAV_HEADER: Final = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
 MOST: Final = 0xFFFFFFFF
 MOST_WAITING: Final = 64 * 2**20
 """Bytes that may wait for a slow disk, about 17 minutes of sound: then the recording ends."""
+CLOSE_S: Final = 5.0
+"""How long the end of a conversation waits for what is still to be written."""
 
 
 class RecordingWriter:
@@ -39,14 +41,14 @@ class RecordingWriter:
         Args:
             folder: must not be there yet.
             header: what is written first.
-            trouble: told once, by the thread, why the recording ended early.
+            trouble: told once, from any thread, why the recording ended early.
 
         Raises:
             OSError: the folder cannot be made or written.
         """
         folder.mkdir(mode=0o700, parents=True)
         with open_private(folder / HEADER) as file:
-            whole(file, (json.dumps(header, ensure_ascii=False, indent=2) + "\n").encode())
+            whole(file, encoded(json.dumps(header, ensure_ascii=False, indent=2) + "\n"))
         self._folder = folder
         self._trouble = trouble
         self._sound = open_private(folder / SOUND)
@@ -54,7 +56,7 @@ class RecordingWriter:
         self._queue: SimpleQueue[bytes | str | None] = SimpleQueue()
         self._lock = Lock()
         self._n_waiting = 0
-        self._has_failed = self._is_closed = False
+        self._has_failed = self._has_ended = self._is_closed = False
         self._thread = Thread(target=self._work, name=f"recording {folder.name}", daemon=True)
         self._thread.start()
 
@@ -63,29 +65,51 @@ class RecordingWriter:
         self._put(samples.astype("<f4", copy=False).tobytes())
 
     def entry(self, entry: Mapping[str, Any]) -> None:
-        """Add an entry of the log, after the sound given so far. From any thread."""
-        self._put(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+        """Add an entry of the log, after the sound given so far; one that is no JSON ends it. From any thread."""
+        try:
+            line = json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as trouble:
+            self.give_up(f"what happened cannot be written as JSON ({trouble})")
+            return
+        self._put(line)
 
-    def close(self) -> None:
-        """Write what waits and close the files; waits for the disk. Idempotent."""
+    def give_up(self, why: str) -> None:
+        """End the recording here: what was given so far is still written. From any thread."""
+        with self._lock:
+            told = self._has_failed or self._has_ended or self._is_closed
+            self._has_ended = True
+        if not told:
+            self._trouble(f"{why}: {self._folder}")
+
+    def close(self, *, within_s: float = CLOSE_S) -> None:
+        """Write what waits and close the files; a disk that takes longer than `within_s` ends it there. Idempotent."""
         with self._lock:
             if self._is_closed:
                 return
             self._is_closed = True
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(within_s)
+        if self._thread.is_alive():
+            self._fail("the disk is too slow")
 
     def _put(self, piece: bytes | str) -> None:
         with self._lock:
-            if self._has_failed or self._is_closed:
+            if self._has_failed or self._has_ended or self._is_closed:
                 return
             self._n_waiting += len(piece)
-            is_too_much = self._n_waiting > MOST_WAITING
-            self._has_failed = is_too_much
+            # Told of later, but set here: nothing may follow what is left out.
+            self._has_failed = is_too_much = self._n_waiting > MOST_WAITING
         if is_too_much:
-            self._trouble(f"the disk is too slow for {self._folder}")
+            self._trouble(f"the disk is too slow: {self._folder}")
         else:
             self._queue.put(piece)
+
+    def _fail(self, why: str) -> None:
+        """Write nothing more, and tell of the first trouble."""
+        with self._lock:
+            told, self._has_failed = self._has_failed or self._has_ended, True
+        if not told:
+            self._trouble(f"{why}: {self._folder}")
 
     def _work(self) -> None:
         with self._sound, self._log:
@@ -95,10 +119,7 @@ class RecordingWriter:
                     self._write(piece)
                 self._seal()
             except OSError as trouble:
-                with self._lock:
-                    told, self._has_failed = self._has_failed, True
-                if not told:
-                    self._trouble(f"{trouble.strerror or trouble}: {self._folder}")
+                self._fail(trouble.strerror or str(trouble))
 
     def _write(self, piece: bytes | str) -> None:
         with self._lock:
@@ -106,7 +127,7 @@ class RecordingWriter:
             if self._has_failed:
                 return
         if isinstance(piece, str):
-            whole(self._log, piece.encode())
+            whole(self._log, encoded(piece))
         else:
             whole(self._sound, piece)
 
@@ -114,6 +135,11 @@ class RecordingWriter:
         n_bytes = self._sound.tell() - WAV_HEADER.size
         self._sound.seek(0)
         whole(self._sound, wav_header(n_bytes))
+
+
+def encoded(text: str) -> bytes:
+    """Return JSON as bytes; half a surrogate pair, which a program may send, comes back as it is (`json.loads`)."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def whole(file: BinaryIO, data: bytes) -> None:

@@ -76,7 +76,7 @@ class Bench:
     def command(self, effort: Effort) -> str:
         """Return how it is run by itself; only the effort may differ."""
         place = effort.below(self.folder) if self.folder else None
-        data = "" if place is None else f"--data {place.parent.name}/{place.name}"
+        data = "" if place is None else f"--data {'/'.join(filter(None, (place.parent.name, place.name)))}"
         return " ".join(part for part in ("attune-eval bench", self.name.partition(",")[0], data, self.options) if part)
 
 

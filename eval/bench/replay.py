@@ -62,9 +62,11 @@ def measure(
     Raises:
         CorpusUnreadable: no recordings, or no flite to voice the sentences.
         EngineFailed: an engine died.
-        MeasureFailed: there are too few dialogues for so many workers, or they did not write the same rows.
+        MeasureFailed: there are too few dialogues for so many workers, the model is not there, or not the same rows
+            were written.
     """
     subject = subject or Subject(engine="transformers")
+    _check(subject, n_dialogues=n_dialogues, n_workers=workers)
     told = ReplaySettings(hypotheses="text")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -136,10 +138,20 @@ def steady_rate(done: Sequence[tuple[float, int]], *, n_workers: int) -> float:
     """
     first, last = max(n_workers, len(done) // 2) - 1, len(done) - n_workers
     if last <= first or done[last][0] <= done[first][0]:
-        raise MeasureFailed(
-            f"{len(done)} dialogues are too few for {n_workers} workers, expected {2 * n_workers} or more"
-        )
+        raise MeasureFailed(_too_few(len(done), n_workers=n_workers))
     return sum(n for _, n in done[first + 1 : last + 1]) / (done[last][0] - done[first][0])
+
+
+def _check(subject: Subject, *, n_dialogues: int, n_workers: int) -> None:
+    """Refuse what would tell no rate, and a model that is not there, before anything is replayed."""
+    if subject.path is not None and not subject.path.exists():
+        raise MeasureFailed(f"the model {subject.path} does not exist; expected a folder of one, or a GGUF file")
+    if n_dialogues < 2 * n_workers:
+        raise MeasureFailed(_too_few(n_dialogues, n_workers=n_workers))
+
+
+def _too_few(n_dialogues: int, *, n_workers: int) -> str:
+    return f"{n_dialogues} dialogues are too few for {n_workers} workers, expected {2 * n_workers} or more"
 
 
 def _asked(bench: _Runs, subject: Subject, *, n_dialogues: int) -> tuple[Arm | None, Arm | None, str]:

@@ -22,12 +22,15 @@ class MarkersMissing(EvalError):
     """A file has no place for the section."""
 
 
-def section(reports: Sequence[BenchReport], *, machine: str, is_quick: bool) -> str:
-    """Return the section: what it was measured on, the table, how each figure was made."""
+def section(reports: Sequence[BenchReport], *, machine: str, is_quick: bool, options: str = "") -> str:
+    """Return the section: what it was measured on, the table, how each figure was made.
+
+    `options`: of the command, besides those that `is_quick` tells.
+    """
     seconds = sum(report.seconds for report in reports)
     took = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
     how = ", quick: as little as still says something" if is_quick else ""
-    command = f"attune-eval bench all --md{' --quick' if is_quick else ''}"
+    command = " ".join(filter(None, ("attune-eval bench all --md", "--quick" if is_quick else "", options)))
     head = f"`{command}` on {machine}, {took}{how}. Each ratio is of one run, times better."
     return f"{head}\n\n{markdown(reports)}\n"
 
@@ -37,10 +40,13 @@ def check_place(place: Path) -> None:
 
     Raises:
         MarkersMissing: the file is there, and the markers are not, or not once and in order.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or nothing can be written in its folder.
     """
     if place.exists():
         _split(place)
+    part = _part(place)
+    part.touch()
+    part.unlink()
 
 
 def write_section(place: Path, text: str) -> None:
@@ -50,9 +56,14 @@ def write_section(place: Path, text: str) -> None:
         MarkersMissing, OSError: as `check_place`, or it cannot be written.
     """
     before, after = _split(place) if place.exists() else ("", "")
-    part = place.with_name(f".{place.name}.{os.getpid()}")
+    part = _part(place)
     part.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after or chr(10)}", "utf-8")
     part.replace(place)
+
+
+def _part(place: Path) -> Path:
+    """Return the file that is written first, and then put in the place of the other."""
+    return place.with_name(f".{place.name}.{os.getpid()}")
 
 
 def _split(place: Path) -> tuple[str, str]:

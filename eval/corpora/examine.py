@@ -65,19 +65,25 @@ def contents(corpus: Corpus) -> Contents:
 
 def heard(corpus: Corpus) -> list[Problem]:
     """Return what is wrong with the sound, decoding every file: unreadable, damaged, the same in two splits."""
-    splits: dict[Path, str] = {}
+    splits: dict[Path, list[str]] = {}
     for item in corpus.items:
-        if item.audio is not None:
-            splits.setdefault(item.audio, item.split)
+        if item.audio is not None and item.split not in splits.setdefault(item.audio, []):
+            splits[item.audio].append(item.split)
     problems: list[Problem] = []
     first: dict[str, Path] = {}
-    for path, split in splits.items():
+    for path, within in splits.items():
         digest = _digest(path, problems=problems)
         twin = first.setdefault(digest, path) if digest else path
-        if splits[twin] != split:
-            why = f"the same sound as {twin.name}, which is in {splits[twin] or 'no split'}, not {split or 'none'}"
+        why = f"the same sound as {twin.name}, which is in {_named(splits[twin])}, not {_named(within)}"
+        if len(within) > 1:
+            why = f"one recording with items of {_named(within)}"
+        if len(within) > 1 or splits[twin] != within:
             problems.append(Problem(where=path.name, why=why))
     return problems
+
+
+def _named(splits: list[str]) -> str:
+    return " and ".join(split or "no split" for split in splits)
 
 
 def _digest(path: Path, *, problems: list[Problem]) -> str | None:

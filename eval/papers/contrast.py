@@ -14,11 +14,12 @@ from ..score.paired import TRIALS, holm
 from ..signature import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..score.compare import Difference
     from ..score.ledger import Ledger
     from ..score.measure import ScoreSettings
+    from ..score.report import Figure
     from .cell import Cell, PaperRun, Table
 
 _HOLM = "holm"
@@ -72,6 +73,16 @@ def contrasts(table: Table, run: PaperRun, *, trials: int = TRIALS) -> tuple[Con
         printed = None if one.published is None or than.published is None else one.published - than.published
         found.append(Contrast(cell=one, other=than, difference=difference, published=printed))
     return tuple(_adjusted(found))
+
+
+def printed_as(found: Sequence[Contrast], figures: Mapping[tuple[str, str], Figure]) -> tuple[Contrast, ...]:
+    """Return contrasts in the units their cells are printed in; `figures` by row and column."""
+    return tuple(
+        one
+        if (figure := figures.get((one.cell.row, one.cell.column))) is None
+        else replace(one, difference=replace(one.difference, scale=figure.scale, decimals=figure.decimals))
+        for one in found
+    )
 
 
 def _difference(one: Ledgered, other: Ledgered, run: PaperRun, *, trials: int) -> Difference:

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
+from ..bench.machine import VERSION
 from ..corpora.labels import label_table
+from ..distances import METRICS
 from ..replay.plan import ReplaySettings
 from ..score.emotion import decision_measures, distribution_measures
+from ..score.errors import ScoreImpossible
 from ..score.ledger import Ledger
 from ..score.measure import ScoreSettings, blocks_of, final_of, is_scored
 from ..score.report import ALL, Drawn, figure
 from ..score.said import said
+from ..signature import sign
 from .replayed import Replayed
 
 if TYPE_CHECKING:
@@ -102,6 +106,8 @@ class Elicited:
         asked = self._asked(run)
         rows = self._kept(asked)
         found = _figure(self._measure(rows, asked=asked), rows, run=asked.run)
+        signature = sign(self._replayed.told(run) | dict(found.signature.fields), version=VERSION)
+        found = replace(found, signature=signature)
         if asked.rows and not rows:
             found = replace(found, reason=f"none of {len(asked.rows)} answers states anything")
         # The paper gives accuracy in percent, and F1 as a share.
@@ -113,8 +119,20 @@ class Elicited:
         return SCORED
 
     def ledger(self, run: PaperRun) -> Ledger:
-        """Return the rows that count, for comparisons, which take what both ways to ask have. Raises as `figure`."""
-        return Ledger(rows=tuple(self._kept(self._asked(run))))
+        """Return the rows that count, for comparisons, which take what both ways to ask have.
+
+        Raises:
+            ScoreImpossible: no answer states anything, or it is a distance to votes that are not rounded, which
+                comparisons do not know.
+            EvalError, AgentError, EngineFailed: as `figure`.
+        """
+        if self.name in METRICS and self.settled["ambiguous-votes"] == "exact":
+            raise ScoreImpossible("distances are compared with votes of two decimals only (ambiguous-votes=rounded)")
+        asked = self._asked(run)
+        rows = self._kept(asked)
+        if not rows:
+            raise ScoreImpossible(f"none of {len(asked.rows)} answers to {self.condition} states anything")
+        return Ledger(rows=tuple(rows))
 
     def _asked(self, run: PaperRun) -> Ledger:
         """Replay what is missing, and return the rows of the paper's utterances."""

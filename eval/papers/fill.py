@@ -10,7 +10,7 @@ from streaming.errors import StreamingError
 
 from ..errors import EvalError
 from .cell import Filled
-from .contrast import contrasts
+from .contrast import contrasts, printed_as
 
 if TYPE_CHECKING:
     from .cell import PaperRun, Table
@@ -78,5 +78,6 @@ def fill(table: Table, run: PaperRun, *, compares: bool = False) -> FilledTable:
     if troubles and len(troubles) == sum(cell.source is not None for cell in table.cells):
         raise troubles[0]
     n_failed = sum(not isinstance(trouble, ConfigInvalid) for trouble in troubles)
-    found = contrasts(table, run) if compares else ()
+    figures = {(one.cell.row, one.cell.column): one.figure for one in filled if one.figure is not None}
+    found = printed_as(contrasts(table, run), figures) if compares else ()
     return FilledTable(table=table, cells=tuple(filled), n_failed=n_failed, contrasts=found)

@@ -15,7 +15,7 @@ from ..replay.plan import ReplaySettings
 from ..score.measure import ScoreSettings
 from .cell import Cell, Table
 from .published import TableUnknown, published
-from .r3_notes import notes_of, why_not
+from .r3_notes import measured_splits, notes_of, why_not
 from .replayed import Replayed
 from .tuned import Tuned, left_out
 
@@ -33,6 +33,8 @@ OWN: Final = "own"
 WER: Final = "WER"
 MSP: Final = "msp"
 """How the names of corpora with eight classes begin: theirs is the second column of Table III."""
+OF_EIGHT: Final = "-eight"
+"""How conditions end that ask for those eight."""
 
 _CONDITIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "2": {
@@ -103,7 +105,13 @@ class _Asked:
         whose = GROUND_TRUTH if words == GROUND_TRUTH else "asr" if words == OWN else "corpus"
         readings = () if words in {GROUND_TRUTH, OWN, "eleven"} else BY_WER if words == "ten" else (words,)
         settings = ReplaySettings(hypotheses=whose, profile=profile, condition=condition, readings=readings)
-        return Replayed(settings=settings, name=name or self.figure, score=scoring(self.corpus))
+        is_eight = condition.endswith(OF_EIGHT)
+        return Replayed(
+            settings=settings,
+            name=name or self.figure,
+            score=scoring(EIGHT if is_eight else BIG_FOUR),
+            splits=measured_splits(self.corpus) if is_eight else (),
+        )
 
     @property
     def figure(self) -> str:
@@ -133,7 +141,13 @@ class _Asked:
             cells=tuple(cells),
             unit=self.printed.unit,
             better={column: "lower" if column.startswith(WER) else "higher" for column in shown},
-            notes=notes_of(self.printed.number, corpus=self.corpus, settled=self.settled, words=words),
+            notes=notes_of(
+                self.printed.number,
+                corpus=self.corpus,
+                settled=self.settled,
+                words=words,
+                is_eight=self.printed.number == "3" and is_msp(self.corpus),
+            ),
             against=against or {},
         )
 
@@ -150,9 +164,9 @@ def table(number: str, *, profiles: Sequence[str | None], settled: Mapping[str, 
     return _MAKERS[number](asked)
 
 
-def scoring(corpus: Corpus) -> ScoreSettings:
-    """Return how the paper scores: four labels, excited merged into happy, eight for MSP-Podcast; else neutral."""
-    return ScoreSettings(labels=EIGHT if is_msp(corpus) else BIG_FOUR, mapping={"excited": "happy"})
+def scoring(labels: tuple[str, ...]) -> ScoreSettings:
+    """Return how the paper scores: the labels that are asked for, excited merged into happy; else neutral."""
+    return ScoreSettings(labels=labels, mapping={"excited": "happy"})
 
 
 def is_msp(corpus: Corpus) -> bool:
@@ -192,7 +206,7 @@ def _prompts(asked: _Asked) -> Table:
 
 def _descriptors(asked: _Asked) -> Table:
     """Table III: the corpus that is given fills its own column."""
-    theirs, suffix = ("MSP-Podcast", "-eight") if is_msp(asked.corpus) else ("IEMOCAP", "")
+    theirs, suffix = ("MSP-Podcast", OF_EIGHT) if is_msp(asked.corpus) else ("IEMOCAP", "")
     words = asked.prompt_words
     cells: list[Cell] = []
     for row, condition in _CONDITIONS["3"].items():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _VOICE: Final = ("paraling",)
 """How conditions begin that say nothing but what is heard of the voice."""
+TEST1: Final = "test1"
 _SOME_VOICE: Final = {"2", "4", "5"}
 """Tables in which the voice is part of what is said."""
 _WHOSE: Final = {
@@ -49,13 +50,25 @@ def _nothing_to_say(corpus: Corpus, condition: str) -> str:
     return ""
 
 
-def notes_of(number: str, *, corpus: Corpus, settled: Mapping[str, str], words: Sequence[str]) -> tuple[str, ...]:
-    """Return what differs from the paper, and how its open points were settled."""
+def measured_splits(corpus: Corpus) -> tuple[str, ...]:
+    """Return the splits of MSP-Podcast the paper measures on: Test1; where there is none (), all there is."""
+    return (TEST1,) if any(item.split == TEST1 for item in corpus.items) else ()
+
+
+def notes_of(
+    number: str, *, corpus: Corpus, settled: Mapping[str, str], words: Sequence[str], is_eight: bool = False
+) -> tuple[str, ...]:
+    """Return what differs from the paper, and how its open points were settled.
+
+    `is_eight`: the paper's second corpus is measured on, over its eight labels.
+    """
     told = dict.fromkeys(_WHOSE.get(one, f"readings by {one}") for one in words)
+    part = "" if not is_eight else ", split test1" if measured_splits(corpus) else ", all of it: no split test1"
     notes = [
-        f"corpus {corpus.name}: the paper's figures are of IEMOCAP"
+        f"corpus {corpus.name}{part}: the paper's figures are of IEMOCAP"
         + (" and MSP-Podcast Test1" if number == "3" else "")
-        + ", four labels with excited as happy; an answer that names none counts as neutral",
+        + (", here over eight labels" if is_eight else ", four labels with excited as happy")
+        + "; an answer that names none counts as neutral",
         f"words: {'; '.join(told)}" if number != "1" else "words: the transcript, then one recogniser's readings",
         "ua: "
         + ("mean recall over the labels" if settled["ua"] == "macro-recall" else "share of right decisions (accuracy)"),
@@ -67,6 +80,8 @@ def notes_of(number: str, *, corpus: Corpus, settled: Mapping[str, str], words: 
         notes += [
             "earlier turns are shown by their best reading, never with a gold label",
             "worked examples: utterances of the corpus by other speakers in other conversations, in turn by label",
+            "PEFT: trained on all splits but one, each left out in turn; items without a split are in none",
+            "PEFT learns transcript and label, no reason; all rows are scored as one set, the paper averages five sets",
         ]
     return tuple(notes)
 

@@ -6,10 +6,13 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from streaming.errors import EngineFailed
+
 from ..bench.machine import VERSION
 from ..errors import CorpusUnreadable
+from ..replay.engines import profile_of, provenance_here
 from ..replay.forecast import forecast
-from ..replay.plan import ReplaySettings, digest, digest_of_items
+from ..replay.plan import ReplaySettings, digest, digest_of_items, run_of
 from ..replay.run import plan_of, replay
 from ..score.ledger import read_ledgers
 from ..score.measure import ScoreSettings
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 CALLS: Final = "calls"
 """Folder beside the runs of answers of language models, by what was asked: what several cells ask is asked once."""
+NONE: Final = "none"
+"""The engine of a port that a profile has nothing for."""
 _DIGITS: Final = 8
 _NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 
@@ -52,8 +57,15 @@ class Replayed:
     decimals: int | None = None
 
     def forecast(self, run: PaperRun) -> str:
-        """Return what would be replayed. Raises as `plan`."""
+        """Return what would be replayed.
+
+        Raises:
+            EngineFailed: a language model is to be asked, and the profile has none here.
+            CorpusUnreadable, ConfigInvalid: as `plan`.
+        """
         plan = self.plan(run)
+        if plan.n_missing:
+            self._check_model()
         lines = [line for line in forecast(plan, workers=run.workers).splitlines() if not line.startswith("problem:")]
         return f"{plan.job.out.name}: {'; '.join(lines)}"
 
@@ -105,6 +117,16 @@ class Replayed:
         place = run.out / self.folder(corpus)
         return plan_of(corpus, self.settings, out=place, limit=run.limit, calls=run.out / CALLS)
 
+    def _check_model(self) -> None:
+        """Refuse to ask a language model where there is none, as the replay would once it is under way."""
+        way = self.settings.condition or (self.settings.translate and self.settings.translate_as)
+        profile = profile_of(self.settings) if way else None
+        if profile is not None and profile.language_model.engine == NONE:
+            raise EngineFailed(
+                f"{way} asks a language model, and profile {profile.name} has none here: "
+                "name a profile that has one (--profile)"
+            )
+
     def folder(self, corpus: Corpus) -> str:
         """Return the name of the run's folder: what it holds in words, and a hash of all that tells it from others."""
         settings = self.settings
@@ -113,7 +135,9 @@ class Replayed:
         told = [settings.profile or "embedded", named, "+".join(settings.readings[:1]) or whose]
         if len(settings.readings) > 1:
             told[-1] = f"{len(settings.readings)}-readings"
-        which = [asdict(settings), list(self.splits), corpus.name, digest_of_items(corpus.items)]
+        # The run: after a change of code, prompts or weights the rows are others, and lie elsewhere.
+        run = run_of(provenance_here(settings))
+        which = [run, asdict(settings), list(self.splits), corpus.name, digest_of_items(corpus.items)]
         return f"{_NO_NAME.sub('-', ' '.join(told).lower()).strip('-')}-{digest(which)[:_DIGITS]}"
 
 

@@ -113,9 +113,8 @@ def _columns(filled: FilledTable, column: str) -> list[tuple[str, str]]:
     The paper's is not said again for another profile of ours.
     """
     cells = [one.cell for one in filled.cells if one.cell.column == column]
-    columns = filled.table.columns
-    before = columns[max(0, columns.index(column) - 1)]
-    is_said = before != column and _base(before) == _base(column) != column
+    before = filled.table.columns[: filled.table.columns.index(column)]
+    is_said = _base(column) != column and any(_base(other) == _base(column) for other in before)
     is_printed = any(cell.published is not None for cell in cells) and not is_said
     is_ours = any(cell.source is not None or cell.why for cell in cells)
     return [(column, what) for what, there in (("paper", is_printed), ("ours", is_ours)) if there]

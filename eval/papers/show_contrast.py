@@ -29,9 +29,14 @@ def contrast_lines(found: Sequence[Contrast]) -> list[str]:
     level = float(found[0].difference.signature.get("level") or LEVEL)
     head = ("cell", "against", "paper", f"ours [{100 * level:g} %]", "p (Holm)", "n")
     rows = [_told(one, level) for one in found]
-    how = dict(found[0].difference.signature.fields)
-    made = "|".join(f"{key}:{how[key]}" for key in _HOW if key in how)
+    made = "|".join(f"{key}:{value}" for key in _HOW if (value := _alike(found, key)) is not None)
     return [*map(line, (head, ["---"] * len(head), *rows)), "", f"differences, on the same items: `{made}`"]
+
+
+def _alike(found: Sequence[Contrast], key: str) -> str | None:
+    """Return what all signatures that tell a key say under it; None where they differ, the CSV has each whole."""
+    told = {one.difference.signature.get(key) for one in found} - {None}
+    return told.pop() if len(told) == 1 else None
 
 
 def contrast_csv(found: Sequence[Contrast]) -> str:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from agent.translation.condition import FROM_MIDDLE
+from agent.translation.languages import language_code
 
+from ..errors import CorpusUnreadable
 from ..replay.plan import ReplaySettings
 from .cell import Cell, Table
 from .published import TableUnknown, published
@@ -94,6 +96,7 @@ def table(number: str, *, profiles: Sequence[str | None], settled: Mapping[str, 
 
     Raises:
         TableUnknown: there is no such table.
+        CorpusUnreadable: the corpus is translated into what is no language.
     """
     if number not in NUMBERS:
         raise TableUnknown(f"paper {PAPER} has no table {number!r}, expected one of {', '.join(NUMBERS)}")
@@ -121,17 +124,21 @@ def _models(asked: _Asked, profiles: Sequence[str | None]) -> Table:
 
 
 def _emotions(asked: _Asked, profiles: Sequence[str | None]) -> Table:
-    """Table 2: without emotion, then each dimension in each template that has a place for one."""
+    """Table 2: without emotion, then each dimension in each template that has a place for one, against without."""
     cells: list[Cell] = []
     for row in asked.printed.rows:
         way = f"{asked.settled['style']}-{row.removeprefix('+') if row.startswith('+') else '1'}"
         for profile in profiles:
             column = "{}" if len(profiles) < 2 else f"{{}}, {_named(profile)}"
             cells += asked.cells(row, shown=row, way=way, profile=profile, column=column)
-    return _table(asked, cells)
+    first = cells[0].row
+    made = [(cell.row, cell.column) for cell in cells if cell.source is not None]
+    return _table(asked, cells, against={(row, column): (first, column) for row, column in made if row != first})
 
 
-def _table(asked: _Asked, cells: Sequence[Cell]) -> Table:
+def _table(
+    asked: _Asked, cells: Sequence[Cell], *, against: Mapping[tuple[str, str], tuple[str, str]] | None = None
+) -> Table:
     columns = tuple(dict.fromkeys(cell.column for cell in cells))
     return Table(
         paper=PAPER,
@@ -143,6 +150,7 @@ def _table(asked: _Asked, cells: Sequence[Cell]) -> Table:
         unit=asked.printed.unit,
         better=dict.fromkeys(columns, "higher"),
         notes=_notes(asked),
+        against=against or {},
     )
 
 
@@ -177,8 +185,16 @@ def _by_split(corpus: Corpus) -> str:
 
 
 def _target(corpus: Corpus) -> str:
+    """Return what the corpus is translated into, most of it.
+
+    Raises:
+        CorpusUnreadable: no language is called so.
+    """
     counted = Counter(item.target for item in corpus.items if item.target)
-    return counted.most_common(1)[0][0] if counted else TARGET
+    target = counted.most_common(1)[0][0] if counted else TARGET
+    if not language_code(target):
+        raise CorpusUnreadable(f"{corpus.name} is translated into {target!r}, expected a code such as fr, de, pt-BR")
+    return target
 
 
 def _named(profile: str | None) -> str:

@@ -77,7 +77,8 @@ class Trained:
         """
         data = material(run)
         arms = [arm for arm in ("without", "with") if self.arm in (arm, "gain")]
-        lost = "" if arms == ["without"] or data.typed(("train", "dev")) else NOBODY_TYPED
+        needs_words = "with" in arms and self.annotator.reads_words
+        lost = NOBODY_TYPED if needs_words and not data.typed(("train", "dev")) else ""
         truths = data.targets("test")
         adjusted: Mapping[str, Relabelled] = {}
         if "with" in arms and not lost:
@@ -105,6 +106,7 @@ class Trained:
             return Score(value=float(np.mean(found[self.arm]))) if self.arm != "gain" else self.gain(found)
 
         how: dict[str, object] = {
+            "corpus": data.corpus,
             "upstream": "+".join(upstream.name for upstream in self.upstreams),
             "labels": None if self.arm == "without" else self.annotator.name,
             "adjusted": data.told(adjusted) if adjusted else None,

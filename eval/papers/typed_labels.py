@@ -25,12 +25,14 @@ from ..replay.provenance import identity_of
 from ..training.relabel import Batching, Typed, relabel, relabel_by_words
 from ..training.relabelled import Relabelled, changes, read_relabelled, write_relabelled
 from ..training.soft_labels import reference
+from .replayed import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from agent.ports import LanguageModel
+    from agent.profiles import Profile
 
     from ..corpora.item import Corpus, Item
     from ..metrics import Floats
@@ -95,7 +97,7 @@ class Material:
         """Return how many of the labels that were to be adjusted are, for signatures."""
         before = {item.id: _shares(item, self.labels) for item in (*self.train, *self.dev)}
         made = changes({name: shares for name, shares in before.items() if shares is not None}, adjusted)
-        n = len(self.typed(("train", "dev")))
+        n = len(self.typed(("train", "dev"))) or len(before)
         return f"0 of {n}" if made is None else f"{made.n} of {n}, {made.n_changed} changed by {made.mean_l1:.3f}"
 
 
@@ -149,8 +151,18 @@ class Annotator(Protocol):
         """How it does, for signatures."""
         ...
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether it has nothing to do where nobody typed anything."""
+        ...
+
     def calls(self, n: int) -> int:
-        """Return how often a language model is asked about `n` utterances."""
+        """Return how often a language model is asked about `n` utterances.
+
+        Raises:
+            ConfigInvalid, EngineFailed: there is no such profile, or it has no language model here.
+            CorpusUnreadable: a table that is read in its place is none.
+        """
         ...
 
     def adjusted(self, data: Material, run: PaperRun) -> Mapping[str, Relabelled]:
@@ -178,18 +190,26 @@ class ByTable:
         """See `Annotator`."""
         return "table"
 
+    @property
+    def reads_words(self) -> bool:
+        """See `Annotator`: the words were read when the table was made."""
+        return False
+
     def calls(self, n: int) -> int:
         """See `Annotator`."""
         del n
+        read_relabelled(self.paths)
         return 0
 
     def adjusted(self, data: Material, run: PaperRun) -> Mapping[str, Relabelled]:
         """See `Annotator`."""
         del run
         found = read_relabelled(self.paths)
-        known = {item.id for split in SPLITS for item in data.of(split)}
+        known = {item.id for item in (*data.train, *data.dev)}
         if not known & found.keys():
-            raise CorpusUnreadable(f"{self.name}: none of its {len(found)} utterances is in {data.corpus}")
+            raise CorpusUnreadable(
+                f"{self.name}: none of its {len(found)} utterances is in {data.corpus}, split train or dev"
+            )
         return found
 
 
@@ -199,6 +219,7 @@ class ByWords:
 
     name: str = "word-model"
     how: str = "25 % word model"
+    reads_words: bool = True
 
     def calls(self, n: int) -> int:
         """See `Annotator`."""
@@ -228,25 +249,27 @@ class ByModel:
         """See `Annotator`."""
         return f"prompt, {self.batching}"
 
+    @property
+    def reads_words(self) -> bool:
+        """See `Annotator`."""
+        return True
+
     def calls(self, n: int) -> int:
         """See `Annotator`."""
+        self._profile()
         return ceil(n / BATCHES[self.batching].size)
 
     def adjusted(self, data: Material, run: PaperRun) -> Mapping[str, Relabelled]:
         """See `Annotator`."""
         typed = data.typed(("train", "dev"))
-        profile = chosen(with_options(load_config(), {"profile": self.profile}), only=("language_model",)).profile
+        profile = self._profile()
         identity = digest([identity_of(profile.language_model), load("typed_description").id])
         folder = run.out / "typed"
         place = folder / f"relabelled-{digest([identity, self.how, data.key])[:16]}.csv"
         if place.is_file():
             return read_relabelled([place])
         with closing(load_engines(profile, Loading(store=user_store(), note=run.note))) as engines:
-            if engines.language_model is None:
-                raise EngineFailed(
-                    f"soft labels are adjusted by a language model, and profile {profile.name} has none here: name a "
-                    "profile that has one (--profile), give a table (--relabelled), or settle annotator=word-model"
-                )
+            assert engines.language_model is not None
             shelf = CallShelf(folder / "calls")
             model = KeptModel(engines.language_model, identity=identity, shelf=shelf, tape=Tape())
             found = anyio.run(_relabelled, model, typed, BATCHES[self.batching], run)
@@ -257,6 +280,16 @@ class ByModel:
         if (made := changes({one.name: one.shares for one in typed}, found)) is not None:
             run.note(made.line)
         return found
+
+    def _profile(self) -> Profile:
+        """Return the profile whose language model is asked. Raises as `calls`."""
+        profile = chosen(with_options(load_config(), {"profile": self.profile}), only=("language_model",)).profile
+        if profile.language_model.engine == NONE:
+            raise EngineFailed(
+                f"soft labels are adjusted by a language model, and profile {profile.name} has none here: name a "
+                "profile that has one (--profile), give a table (--relabelled), or settle annotator=word-model"
+            )
+        return profile
 
 
 async def _relabelled(

@@ -113,7 +113,7 @@ class KeptModel:
         """Yield the answer; from the shelf it comes in one piece."""
         asked = self._asked("stream", prompt, decoding)
         found = self._shelf.find(asked) if _repeats(decoding) else None
-        if found is not None:
+        if found is not None and isinstance(found.get("text"), str):
             usage = _usage(found)
             self._tape.note(_said("stream", asked, found["text"]), usage, from_shelf=True)
             yield Piece(text=found["text"], usage=usage)
@@ -140,16 +140,13 @@ class KeptModel:
     async def score(self, prompt: Prompt, labels: Sequence[str], *, conversation: str = "") -> LabelScores:
         """Return the scores of the labels."""
         asked = self._asked("score", prompt, None, labels=labels)
-        found = self._shelf.find(asked)
-        if found is None:
-            scores = await self._model.score(prompt, labels, conversation=conversation)
+        kept = _scores(self._shelf.find(asked))
+        scores = kept or await self._model.score(prompt, labels, conversation=conversation)
+        if kept is None:
             self._shelf.keep(asked, asdict(scores))
-        else:
-            told = {name: tuple(found[name]) for name in ("labels", "logps", "n_tokens")}
-            scores = LabelScores(**told, method=found["method"], usage=_usage(found))
         logps = [logp if abs(logp) < float("inf") else None for logp in scores.logps]
         said = {"call": "score", "asked": asked, "labels": list(scores.labels), "logps": logps}
-        self._tape.note(said, scores.usage, from_shelf=found is not None)
+        self._tape.note(said, scores.usage, from_shelf=kept is not None)
         return scores
 
     async def trace(self, prompt: Prompt, decoding: Decoding) -> Trace:
@@ -200,6 +197,16 @@ def _repeats(decoding: Decoding) -> bool:
 
 def _said(call: str, asked: str, text: str) -> dict[str, Any]:
     return {"call": call, "asked": asked, "text": text}
+
+
+def _scores(found: dict[str, Any] | None) -> LabelScores | None:
+    """Return scores as they were kept, None where there are none, or not whole."""
+    if found is None:
+        return None
+    with suppress(KeyError, TypeError):
+        told = {name: tuple(found[name]) for name in ("labels", "logps", "n_tokens")}
+        return LabelScores(**told, method=found["method"], usage=_usage(found))
+    return None
 
 
 def _usage(found: dict[str, Any]) -> Usage:

@@ -181,12 +181,12 @@ def _pretty(value: Mapping[str, Any]) -> bytes:
 
 
 def _changed(before: bytes, header: Mapping[str, Any]) -> list[str]:
-    """Return which parts of the header are not what they were."""
+    """Return which parts of the header are not what they were; nothing where it was none."""
     try:
-        old: dict[str, Any] = json.loads(before)
-    except ValueError:
+        old: dict[str, Any] = dict(json.loads(before))
+        was: dict[str, Any] = dict(old["provenance"])
+    except (ValueError, TypeError, KeyError):
         return []
     now: dict[str, Any] = json.loads(_pretty(header))
-    inner = {**old.get("provenance", {}), **now["provenance"]}
-    changed = [name for name in inner if old.get("provenance", {}).get(name) != now["provenance"].get(name)]
-    return changed + [name for name in ("corpus", "items_sha256") if old.get(name) != now.get(name)]
+    changed = [name for name in {**was, **now["provenance"]} if was.get(name) != now["provenance"].get(name)]
+    return changed + [name for name in ("corpus", "labels", "items_sha256") if old.get(name) != now.get(name)]

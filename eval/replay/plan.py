@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from ..errors import CorpusUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from agent.events import EmotionSource
 
@@ -89,7 +91,7 @@ class ReplaySettings:
     @property
     def needs_engines(self) -> bool:
         """Whether a profile's engines are loaded."""
-        return any(one is not None for one in (self.profile, self.condition, self.translate))
+        return any(one is not None for one in (self.profile, self.condition, self.translate, self.adapter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +157,29 @@ def _check(name: str, items: Sequence[Item]) -> None:
         begun.add(dialogue)
 
 
-def record_of(item: Item) -> dict[str, Any]:
-    """Return an item as plain values; of its recording only the name and the size, not where it lies."""
+def record_of(item: Item, *, heard: bool = False) -> dict[str, Any]:
+    """Return an item as plain values; of its recording the name and the size, not where it lies.
+
+    `heard`: a hash of what the recording holds, too.
+    """
     told: dict[str, Any] = {each.name: getattr(item, each.name) for each in fields(item)}
     if item.audio is not None:
-        size = item.audio.stat().st_size if item.audio.is_file() else None
-        told["audio"] = [item.audio.name, size]
+        there = item.audio.stat() if item.audio.is_file() else None
+        told["audio"] = [item.audio.name, None if there is None else there.st_size]
+        if heard and there is not None:
+            told["audio"].append(_content(item.audio, there.st_size, there.st_mtime_ns))
     return told
+
+
+@cache
+def _content(path: Path, size: int, changed_ns: int) -> str | None:
+    """Return the SHA-256 of a file that many items may lie in, None where it cannot be read."""
+    del size, changed_ns  # after a change it is read again
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def digest_of_items(items: Iterable[Item]) -> str:
@@ -171,7 +189,7 @@ def digest_of_items(items: Iterable[Item]) -> str:
 
 def key_of(run: str, items: Sequence[Item]) -> str:
     """Return the name of the part that holds the rows of these items; another one where anything of them differs."""
-    return digest([run, [record_of(item) for item in items]])[:32]
+    return digest([run, [record_of(item, heard=True) for item in items]])[:32]
 
 
 def digest(value: object) -> str:

@@ -159,5 +159,6 @@ def _packages() -> Iterable[tuple[str, str]]:
 
 
 def model_identity(provenance: Mapping[str, Any]) -> str:
-    """Return what the language model's answers hang on: engine, weights, options and packages."""
-    return digest([provenance["engines"].get("language_model"), provenance["packages"]])
+    """Return what the language model's answers hang on: engine, weights, options, packages, and our code around it."""
+    code = _tree("agent/llm", "agent/backends/llm", suffixes=(".py",))
+    return digest([provenance["engines"].get("language_model"), provenance["packages"], code])

@@ -18,7 +18,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.assembly import Audience, Talk, converse
-from agent.config import load_config, with_options
+from agent.config import Config, load_config, with_options
 from agent.hosting import Consent, Guest, open_host
 from agent.recording.recorder import CLOCKED
 from agent.translation.condition import read_condition
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.backends.choose import ProfileEngines
-    from agent.config import Config
     from agent.events import SessionEvent
     from agent.hosting import Listeners
     from agent.recording.reader import Recording
@@ -112,20 +111,24 @@ async def replay_recording(
     )
 
 
-def config_of(recording: Recording) -> Config:
-    """Return the settings a conversation was held with, over the user's own.
+def config_of(recording: Recording, *, profile: str | None = None) -> Config:
+    """Return the settings a conversation was held with; of the user's own only the profiles there are to choose from.
+
+    Args:
+        recording: whose.
+        profile: instead of the one it was held with.
 
     Raises:
         AudioUnreadable: the recording names none.
-        ConfigInvalid: they make no sense here.
+        ConfigInvalid: they make no sense here, or there is no such profile.
     """
     try:
         held = dict(recording.about["config"])
-        profile = str(recording.about["profile"])
+        name = profile or str(recording.about["profile"])
     except (KeyError, TypeError, ValueError):
         raise AudioUnreadable("the recording does not say by which settings it was made") from None
-    config = load_config()
-    return with_options(config, held | {"profile": profile if profile in config.profiles else None})
+    config = Config(profiles=load_config().profiles)
+    return with_options(config, held | {"profile": name}, where="the recording")
 
 
 def compared(

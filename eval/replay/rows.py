@@ -35,6 +35,7 @@ class Outcome:
     """What came of an item, gathered while it is heard.
 
     `is_answered`: something was to be said in answer to it, in the language `target`, None: that of the conversation.
+    `heard_ms`: until it was heard and its emotion read, an answer that came meanwhile included; `took_ms`: all of it.
     """
 
     item: Item

@@ -12,7 +12,7 @@ import jiwer
 import numpy as np
 
 from ..replay.words import TRANSCRIPT
-from ..score.measure import final_of, listed
+from ..score.measure import final_of, is_scored, listed
 from ..score.said import NOT_SAID
 from ..score.words import NORMALISERS, readings
 from .feelings import NONE_SAID
@@ -73,10 +73,10 @@ class Heard:
         )
 
     def errors(self, at: int) -> tuple[int, int] | None:
-        """Return a row's word errors and words; None where its words are not known or were not heard."""
+        """Return a row's word errors and words; None where they do not count, are not known or were not heard."""
         row = self.rows[at]
         text = row.truth.get("text")
-        if not isinstance(text, str) or (row.nbest and row.nbest[0].get("source") == TRANSCRIPT):
+        if not is_scored(row) or not isinstance(text, str) or (row.nbest and row.nbest[0].get("source") == TRANSCRIPT):
             return None
         clean = NORMALISERS[self.normaliser][0]
         said, heard = clean(text), clean(first_reading(row))
@@ -154,7 +154,7 @@ def not_done(heard: Heard, *, most: int, sounding: Sounding) -> CaseList:
     cases = tuple(_case(at, (heard,), why=NOT_DONE[heard.rows[at].status], sounding=sounding) for at in found[:most])
     return CaseList(
         title="Not done",
-        gloss="in the order of the corpus; they count in every figure",
+        gloss="in the order of the corpus; those that are to be scored count in every figure",
         cases=cases,
         n_all=len(found),
         empty="None: every item was heard and estimated.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NONE_SAID: Final = "none"
 DOTS: Final = 240
-"""Most places that are drawn on one plane; of more, every so-manieth."""
+"""Most places that are drawn on one plane; of more, every second, third and so on."""
 TRUTH, SAID = "As annotated", "As told"
 
 

@@ -94,7 +94,7 @@ def pair_page(
     trials: int = TRIALS,
     showing: Showing | None = None,
 ) -> PairPage:
-    """Return the page of a comparison; everything in it is about the items that both have.
+    """Return the page of a comparison; everything in it is about the items that both have, but for times.
 
     Raises:
         ScoreImpossible: no item is in both, or they tell different truths.

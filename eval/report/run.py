@@ -16,7 +16,7 @@ from .sound import silent
 from .spent import pace_of, spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..score.ledger import Ledger
     from ..score.measure import ScoreSettings
@@ -28,6 +28,8 @@ HEADLINES: Final = ("UA", "WA", "macro F1", "WER", "ECE", "CCC valence", "CCC ar
 N_HEADLINES: Final = 6
 BY: Final = ("emotion", "wer", "context")
 """What figures are split by in the pictures."""
+NONE_WRONG: Final = "wer=0 0"
+"""The group without a word error, as `score.groups` names it."""
 WORST: Final = 10
 LISTS: Final = (worst_feelings, worst_words, not_done)
 
@@ -113,9 +115,7 @@ def run_page(
         spans=spans_of(report, ledger.times),
         pace=pace_of(report),
         cost=dict(report.cost),
-        lists=tuple(
-            of(heard, most=shows.worst, sounding=shows.sounding) for of in (worst_feelings, worst_words, not_done)
-        ),
+        lists=tuple(of(heard, most=shows.worst, sounding=shows.sounding) for of in LISTS),
         facts=facts(known),
         problems=known.problems,
         signatures=signatures.lines,
@@ -141,10 +141,16 @@ def grouped(ledger: Ledger, settings: ScoreSettings, report: ScoreReport) -> tup
 
 
 def split_bars(
-    figures: Iterable[Figure], by: str, *, figure: str, signatures: Signatures, side: str = ""
+    figures: Sequence[Figure], by: str, *, figure: str, signatures: Signatures, side: str = ""
 ) -> tuple[Bar, ...]:
-    """Return one figure of each group, in the order of the groups; none where nothing is known of any."""
-    found = [each for each in figures if each.name == figure and each.group.startswith(f"{by}=")]
+    """Return one figure of each group, in the order of the groups; none where nothing is known of any.
+
+    By word error rate, words that were given are no words heard right: that group is left out.
+    """
+    given = {each.group for each in figures if each.name == "WER" and each.value is None} & {NONE_WRONG}
+    found = [
+        each for each in figures if each.name == figure and each.group.startswith(f"{by}=") and each.group not in given
+    ]
     bars = [_split_bar(each, by, signatures=signatures, side=side) for each in found if each.n]
     return tuple(bars) if any(each.value for each in bars) else ()
 

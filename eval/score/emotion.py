@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from agent.labels import FALLBACK
+
 from ..distances import METRICS, VOTE_DECIMALS, r_squared, threshold_macro_f1
 from ..metrics import (
     ECE_BINS,
@@ -63,10 +65,7 @@ def decision_measures(said: Said, settings: ScoreSettings) -> list[Measure]:
         measure("WA", weighted_accuracy),
         measure("macro F1", of_set(macro_f1)),
         measure("weighted F1", of_set(weighted_f1)),
-        *(
-            measure(f"recall {name}", lambda truth, answer, at=at: recalls(truth, answer, labels=labels)[at])
-            for at, name in enumerate(said.labels)
-        ),
+        *(_recall(at, said, predicted=predicted, how=how) for at in range(n_labels)),
         Measure(
             name="no label said",
             rows=told,
@@ -75,6 +74,17 @@ def decision_measures(said: Said, settings: ScoreSettings) -> list[Measure]:
             better="",
         ),
     ]
+
+
+def _recall(at: int, said: Said, *, predicted: Classes, how: dict[str, object]) -> Measure:
+    """The recall of one label: about those rows only that bear it."""
+    nobody = Score(value=None, reason=f"no utterance is {said.labels[at]}")
+    return Measure(
+        name=f"recall {said.labels[at]}",
+        rows=np.flatnonzero(said.truth == at),
+        of=lambda rows: weighted_accuracy(said.truth[rows], predicted[rows]) if rows.size else nobody,
+        how=how,
+    )
 
 
 def confusion_of(said: Said) -> list[list[int]]:
@@ -91,18 +101,22 @@ def distribution_measures(said: Said, settings: ScoreSettings) -> list[Measure]:
     how = _how(said, settings) | {"missing": "uniform"}
     voted = np.flatnonzero(said.is_voted)
     rounded = how | {"votes": f"{VOTE_DECIMALS} decimals"}
-    distances = {name: _distances(said, of, voted=voted) for name, of in METRICS.items()}
+    # Where the votes are the same for all labels nothing varies that could be explained: R2 is not about these rows.
+    varied = voted[(said.votes[voted] != said.votes[voted][:, :1]).any(axis=1)]
+    no_contrast = NO_CONTRAST if voted.size else NO_VOTES
     found = [
         Measure(
             name=name,
-            rows=voted,
-            of=_where_known(said, _mean(values, NO_CONTRAST), nothing=NO_VOTES),
+            rows=varied if of is r_squared else voted,
+            of=_where_known(
+                said, _mean(_distances(said, of, voted=voted)), nothing=no_contrast if of is r_squared else NO_VOTES
+            ),
             how=rounded | {"mean": "over rows"} | _smoothing(name) | _left_out(name),
             scale=1.0,
             decimals=4,
             better=BETTER.get(name, "lower"),
         )
-        for name, values in distances.items()
+        for name, of in METRICS.items()
     ]
     f1 = _where_known(
         said, lambda rows: threshold_macro_f1(said.shares[rows], said.distributions[rows]), nothing=NO_VOTES
@@ -159,21 +173,12 @@ def _distances(said: Said, of: Callable[[Floats, Floats], float], *, voted: Rows
     """The distance of each row with votes; the others' are 0 and never selected."""
     found = np.zeros(said.truth.size)
     pairs = zip(said.distributions[voted], said.votes[voted], strict=True)
-    found[voted] = [
-        np.nan if of is r_squared and np.ptp(truth) == 0 else of(prediction, truth) for prediction, truth in pairs
-    ]
+    found[voted] = [of(prediction, truth) for prediction, truth in pairs]
     return found
 
 
-def _mean(values: Floats, nothing: Score = NO_LABELS) -> Callable[[Rows], Score]:
-    """The mean over rows; those whose value is not a number are left out, and where that is all, `nothing` is it."""
-
-    def of(rows: Rows) -> Score:
-        held = values[rows]
-        held = held[~np.isnan(held)]
-        return Score(value=float(held.mean())) if held.size else nothing
-
-    return of
+def _mean(values: Floats) -> Callable[[Rows], Score]:
+    return lambda rows: Score(value=float(values[rows].mean()))
 
 
 def _where_known(said: Said, of: Callable[[Rows], Score], *, nothing: Score) -> Callable[[Rows], Score]:
@@ -190,7 +195,7 @@ def _smoothing(name: str) -> dict[str, object]:
 
 
 def _left_out(name: str) -> dict[str, object]:
-    """What is not defined where the votes are the same for all labels: nothing varies that could be explained."""
+    """Which rows with votes a distance is not about."""
     return {"constant_truth": "left out"} if name == "R2" else {}
 
 
@@ -200,5 +205,6 @@ def _how(said: Said, settings: ScoreSettings) -> dict[str, object]:
         "labels": "+".join(said.labels) or "none",
         "map": mapping or None,
         "decide": settings.decide,
-        "fallback": settings.fallback,
+        # Where it is no label of the set, neutral cannot be what counts (see `said`).
+        "fallback": settings.fallback if FALLBACK in said.labels else "wrong",
     }

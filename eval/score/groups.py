@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .errors import ScoreImpossible
-from .said import true_label
+from .said import own_label, true_label
 from .words import word_error_rate
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _context_band(row: Row, settings: ScoreSettings) -> str:
 
 
 GROUPS: Final[dict[str, Callable[[Row, ScoreSettings], str]]] = {
-    "emotion": lambda row, settings: true_label(row, settings) or row.truth.get("label") or UNTOLD,
+    "emotion": lambda row, settings: true_label(row, settings) or own_label(row) or UNTOLD,
     "split": lambda row, _: row.split or UNTOLD,
     "speaker": lambda row, _: row.speaker or UNTOLD,
     "dialogue": lambda row, _: row.dialogue or UNTOLD,

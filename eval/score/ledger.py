@@ -60,6 +60,7 @@ def read_ledgers(paths: Sequence[Path]) -> Ledger:
     rows: list[Row] = []
     times: list[Mapping[str, Any]] = []
     places: dict[tuple[str, str], Path] = {}
+    timed: set[Path] = set()
     for path in paths:
         file = path / ROWS if path.is_dir() else path
         for row in _rows(file):
@@ -71,7 +72,8 @@ def read_ledgers(paths: Sequence[Path]) -> Ledger:
                 )
             rows.append(row)
         beside = file.with_name(TIMES)
-        if beside.is_file():
+        if beside not in timed and beside.is_file():
+            timed.add(beside)
             times += [record for _, record in _records(beside)]
     return Ledger(rows=tuple(rows), times=tuple(times))
 

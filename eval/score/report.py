@@ -17,7 +17,7 @@ from .errors import ScoreImpossible
 from .groups import group_of
 from .measure import blocks_of, is_scored, listed
 from .partials import partials_measures
-from .said import label_set, said, true_label
+from .said import label_set, own_label, said, true_label
 from .spent import cost, latencies
 from .translation import translation_measures
 from .words import words_measures
@@ -188,7 +188,7 @@ def signature_fields(measure: Measure, rows: Rows, *, group: str, drawn: Drawn) 
 def counts_of(rows: Sequence[Row], heard: Said, settings: ScoreSettings) -> dict[str, int]:
     """Return how many rows there are of which kind: what no figure is about is counted here."""
     status = Counter(row.status for row in rows)
-    told = [true_label(row, settings) or row.truth.get("label") for row in rows if is_scored(row)]
+    told = [true_label(row, settings) or own_label(row) for row in rows if is_scored(row)]
     others = Counter(label for label in told if label is not None and label not in heard.labels)
     return {
         "rows": len(rows),

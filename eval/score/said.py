@@ -79,10 +79,16 @@ def true_label(row: Row, settings: ScoreSettings) -> str | None:
     """
     if not is_scored(row):
         return None
-    own, label = row.truth.get("label"), row.truth.get("emotion")
+    own, label = own_label(row), row.truth.get("emotion")
     if label is None:
-        return settings.mapping.get(own) if isinstance(own, str) else None
+        return None if own is None else settings.mapping.get(own)
     return settings.mapping.get(label, label) if isinstance(label, str) else None
+
+
+def own_label(row: Row) -> str | None:
+    """Return the label as the corpus calls it, None where it tells none."""
+    own = row.truth.get("label")
+    return own if isinstance(own, str) else None
 
 
 def said(rows: Sequence[Row], *, labels: tuple[str, ...], settings: ScoreSettings) -> Said:

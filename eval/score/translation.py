@@ -1,11 +1,12 @@
 """How well translations match the reference: BLEU and chrF as sacrebleu counts them, on any selection of rows.
 
-A row without an answer has the empty translation. COMET is run where its package and its model are here, once for all
-rows, and only when it is asked for its value.
+A row without an answer has the empty translation; where no row has one, nothing was translated. COMET is run where its
+package and its model are here, once for all rows, and only when it is asked for its value.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from ..replay.row import Row
     from ..statistics import Rows
     from .measure import ScoreSettings
@@ -31,6 +34,7 @@ BETA: Final = 2
 TOKENIZERS: Final = {"zh": "zh", "ja": "char", "th": "char"}
 """By target language; 13a, sacrebleu's own default, for the others."""
 NONE: Final = Score(value=None, reason="no row tells a reference translation")
+NOT_TRANSLATED: Final = Score(value=None, reason="no row has an answer, nothing was translated")
 
 
 def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[Measure]:
@@ -50,11 +54,22 @@ def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[M
     one: dict[str, object] = {"nrefs": 1, "case": "mixed"}
     bleu_how = one | {"eff": "no", "tok": tokenizer, "smooth": "exp"} | how | version
     chrf_how = one | {"eff": "yes", "nc": CHAR_ORDER, "nw": 0, "space": "no"} | how | version
-    return [
-        _measure("BLEU", told, lambda picked: bleu_of(counts[picked].sum(axis=0)), bleu_how),
-        _measure("chrF2", told, lambda picked: chrf_of(shared[picked].sum(axis=0)), chrf_how),
+    found = [
+        _measure("BLEU", told, lambda picked: Score(value=bleu_of(counts[picked].sum(axis=0))), bleu_how),
+        _measure("chrF2", told, lambda picked: Score(value=chrf_of(shared[picked].sum(axis=0))), chrf_how),
         _comet(rows, told, settings.comet, how),
     ]
+    is_answered = np.array([row.answer is not None for row in rows], np.bool_)
+    return [replace(each, of=_where_translated(each.of, is_answered)) for each in found]
+
+
+def _where_translated(of: Callable[[Rows], Score], is_answered: NDArray[np.bool_]) -> Callable[[Rows], Score]:
+    def on(rows: Rows) -> Score:
+        if not rows.size:
+            return NONE
+        return of(rows) if is_answered[rows].any() else NOT_TRANSLATED
+
+    return on
 
 
 def _comet(rows: Sequence[Row], told: Rows, model: str, how: dict[str, object]) -> Measure:
@@ -65,7 +80,7 @@ def _comet(rows: Sequence[Row], told: Rows, model: str, how: dict[str, object]) 
         comet = find_comet(model)
     except CometMissing as why:
         missing = Score(value=None, reason=str(why))
-        return Measure(name="COMET", rows=told, of=lambda picked: missing if picked.size else NONE, how=how, scale=1.0)
+        return Measure(name="COMET", rows=told, of=lambda _: missing, how=how, scale=1.0)
 
     @cache
     def scores() -> Floats | Score:
@@ -78,8 +93,6 @@ def _comet(rows: Sequence[Row], told: Rows, model: str, how: dict[str, object]) 
         return found
 
     def of(picked: Rows) -> Score:
-        if not picked.size:
-            return NONE
         found = scores()
         return found if isinstance(found, Score) else Score(value=100 * float(found[picked].mean()))
 
@@ -135,11 +148,5 @@ def _bleu_counts(bleu: sacrebleu.BLEU, answer: str, reference: str) -> list[int]
     return [*counted.counts, *counted.totals, counted.sys_len, counted.ref_len]
 
 
-def _measure(name: str, told: Rows, of: Callable[[Rows], float], how: dict[str, object]) -> Measure:
-    return Measure(
-        name=name,
-        rows=told,
-        of=lambda rows: Score(value=of(rows)) if rows.size else NONE,
-        how=how,
-        scale=1.0,
-    )
+def _measure(name: str, told: Rows, of: Callable[[Rows], Score], how: dict[str, object]) -> Measure:
+    return Measure(name=name, rows=told, of=of, how=how, scale=1.0)

@@ -1,8 +1,9 @@
 """How well words were heard: error rates of the first reading, of the best of all, and of the revised one.
 
 Errors are counted by jiwer, reading by reading, and pooled over rows. A row where nothing was heard, or that could not
-be read or run, has the empty reading: all its words count as deleted. An empty reference has only insertions. Where all
-words came from the transcript itself, there is nothing to measure.
+be read or run, has the empty reading: all its words count as deleted. An empty reference has only insertions. Words
+that came from the transcript itself were not heard: such rows are left out, and where no others have words, there is
+nothing to measure.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def readings(row: Row) -> list[str]:
 
 
 def _errors(row: Row, clean: Callable[[str], str]) -> list[float]:
-    """Errors of words, characters, best reading, revised reading; words, characters; wrong, 1; given."""
+    """Errors of words, characters, best reading, revised reading; words, characters; wrong, 1; 1 given, -1 heard."""
     truth = clean(row.truth["text"])
     heard = [clean(text) for text in readings(row)] or [""]
     revised = _revised_text(row)
@@ -79,8 +80,12 @@ def _errors(row: Row, clean: Callable[[str], str]) -> list[float]:
         len(truth),
         float(heard[0] != truth),
         1,
-        float(bool(row.nbest) and row.nbest[0].get("source") == TRANSCRIPT),
+        float(_is_given(row)) or -float(bool(row.nbest)),
     ]
+
+
+def _is_given(row: Row) -> bool:
+    return bool(row.nbest) and row.nbest[0].get("source") == TRANSCRIPT
 
 
 def _wrong(counts: Any) -> int:  # noqa: ANN401 - jiwer's two kinds of output share these fields and no type
@@ -96,6 +101,7 @@ def _how(rows: Sequence[Row], told: Rows, settings: ScoreSettings) -> dict[str, 
     _, style = NORMALISERS[settings.normaliser]
     case, punctuation = (part.partition(":")[2] for part in style.split("|"))
     sources = {str(each.get("source") or "untold") for at in listed(told) for each in rows[at].nbest[:1]}
+    n_given = sum(_is_given(rows[at]) for at in listed(told))
     return {
         "norm": settings.normaliser,
         "case": case,
@@ -103,17 +109,19 @@ def _how(rows: Sequence[Row], told: Rows, settings: ScoreSettings) -> dict[str, 
         "empty_ref": "ins",
         "nothing_heard": "del",
         "asr": "+".join(sorted(sources)) or "none",
+        "given": f"{n_given} left out" if 0 < n_given < told.size else None,
         "jiwer": version("jiwer"),
     }
 
 
 def _pooled(name: str, told: Rows, table: Floats, how: dict[str, object]) -> Measure:
-    """A rate; `table` holds errors, total and whether words were given instead of heard, shape (n, 3)."""
+    """A rate; `table` holds errors, total and 1 where words were given, -1 where heard, shape (n, 3)."""
 
     def of(rows: Rows) -> Score:
-        wrong, total, given = table[rows].sum(axis=0)
-        if rows.size and given == rows.size:
+        source = table[rows, 2]
+        if (source > 0).any() and not (source < 0).any():
             return Score(value=None, reason="the words were given, not heard")
+        wrong, total, _ = table[rows][source <= 0].sum(axis=0)
         if not total:
             return Score(value=None, reason="no words to be heard" if rows.size else "no row tells its text")
         return Score(value=float(wrong / total))

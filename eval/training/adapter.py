@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from ..errors import EvalError
 from ..replay.plan import digest
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.llm.values import Prompt
+
+EPOCHS: Final = "epochs"
+"""Folder, in the adapter's, of what a run that was broken off goes on from."""
+_OF_MODELS: Final = ("adapter_config.json", "config.json")
+"""Files that tell what a folder holds."""
+_TOLD: Final = ("key", "epochs", "best", "n_pairs", "n_held_out", "n_too_long")
+"""What must stand in a card."""
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Number: TypeAlias = Literal["auto", "float32", "float16", "bfloat16"]
@@ -70,9 +78,17 @@ class AdapterSettings:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        sizes = (self.epochs, self.batch, self.at_once, self.max_tokens, *(n for n in (self.rank, self.alpha) if n))
-        if min(sizes) < 1 or self.learning_rate <= 0 or min(self.weight_decay, self.clip) < 0:
-            raise ValueError(f"expected sizes of 1 or more, a learning rate above 0, decay and clip from 0, got {self}")
+        sizes = (
+            self.epochs,
+            self.batch,
+            self.at_once,
+            self.max_tokens,
+            *(n for n in (self.rank, self.alpha) if n is not None),
+        )
+        if min(sizes) < 1 or not self.learning_rate > 0 or not min(self.weight_decay, self.clip, self.seed) >= 0:
+            raise ValueError(
+                f"expected sizes of 1 or more, a learning rate above 0, decay, clip and seed from 0, got {self}"
+            )
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ValueError(f"expected a dropout from 0 to below 1, got {self.dropout}")
 
@@ -151,7 +167,8 @@ def fit_adapter(
         progress: told after each step.
 
     Raises:
-        AdapterRefused: there are no pairs, all are too long, `out` holds another adapter, or one is trained there.
+        AdapterRefused: there are no pairs, all are too long, `out` holds another adapter or a model, or one is trained
+            there.
         EngineMissing: peft or torch is not installed.
         ModelUnusable, OutOfMemory, EngineFailed: the base cannot be loaded or trained.
         OSError: `out` cannot be written.
@@ -161,14 +178,10 @@ def fit_adapter(
         raise AdapterRefused("there are no pairs to train on, expected items with a right answer in the training split")
     key = key_of(pairs, held_out, base=base, settings=settings)
     with _taken(out):
-        begun = read_card(out)
-        if begun is not None and begun["key"] != key:
-            raise AdapterRefused(
-                f"{out} holds an adapter trained on other pairs, from another model or in another way; "
-                "choose another folder, or remove it"
-            )
-        if begun is not None:
-            return _trained(out, begun)
+        done = _done(out, key)
+        if done is not None:
+            shutil.rmtree(out / EPOCHS, ignore_errors=True)
+            return _trained(out, done)
         from .backends.lora import LoraJob, train  # noqa: PLC0415 - torch only where something is trained
 
         told = train(LoraJob(base=base, out=out, key=key, settings=settings), pairs, held_out, progress)
@@ -176,6 +189,8 @@ def fit_adapter(
         part = out / f".{CARD}"
         part.write_text(json.dumps(card, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
         part.replace(out / CARD)
+        # Not before: without them and the card a run broken off here would begin anew.
+        shutil.rmtree(out / EPOCHS)
         return _trained(out, card)
 
 
@@ -195,6 +210,25 @@ def _taken(out: Path) -> Generator[None]:
         os.close(held)
 
 
+def _done(out: Path, key: str) -> dict[str, Any] | None:
+    """Return what is told of this very adapter, None where it is not trained to its end.
+
+    Raises:
+        AdapterRefused: the folder holds another one, or a model.
+    """
+    found = read_card(out)
+    if found is None and not (out / EPOCHS).is_dir() and (others := [n for n in _OF_MODELS if (out / n).exists()]):
+        raise AdapterRefused(
+            f"{out} holds a model or an adapter that was not trained here ({', '.join(others)}); choose another folder"
+        )
+    if found is not None and found["key"] != key:
+        raise AdapterRefused(
+            f"{out} holds an adapter trained on other pairs, from another model or in another way; "
+            "choose another folder, or remove it"
+        )
+    return found
+
+
 def read_card(folder: Path) -> dict[str, Any] | None:
     """Return what is told of the adapter in a folder (written last), None where there is no whole one of ours.
 
@@ -208,7 +242,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
         card: object = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise AdapterRefused(f"{file} cannot be read ({error}); remove the folder and train again") from error
-    if not isinstance(card, dict) or "key" not in card or "epochs" not in card:
+    if not isinstance(card, dict) or any(name not in card for name in _TOLD):
         raise AdapterRefused(f"{file} is no card of an adapter; remove the folder and train again")
     return cast("dict[str, Any]", card)
 

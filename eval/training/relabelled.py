@@ -30,6 +30,7 @@ COLUMNS: Final = ("angry", "sad", "disgust", "contempt", "fear", "neutral", "sur
 """What the tables call EIGHT, in its order."""
 SUM_TOLERANCE: Final = 0.005
 _SAME: Final = 1e-6
+_ROUNDED: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +49,7 @@ class Relabelled:
 
 
 def read_relabelled(paths: Sequence[Path]) -> dict[str, Relabelled]:
-    """Return the rows of tables by the utterance's name without ".wav"; shares are divided by their sum.
+    """Return the rows of tables by the utterance's name without ".wav"; shares that do not sum to 1 are made to.
 
     Raises:
         CorpusUnreadable: one cannot be read or is no such table, or an utterance stands twice.
@@ -81,11 +82,13 @@ def _row(cells: list[str], *, where: str) -> Relabelled:
     if shares.size < len(EIGHT) or not np.isfinite(shares).all() or shares.min() < 0 or not shares.sum():
         raise CorpusUnreadable(f"{where}: expected eight numbers from 0, not all of them 0, got {cells[1:9]}")
     words = cells[9].strip() if len(cells) > len(EIGHT) + 1 else ""
-    return Relabelled(shares=normalise(shares), words=words, total=float(shares.sum()))
+    total = float(shares.sum())
+    # Dividing again by a sum that is 1 but for rounding would change what was written here.
+    return Relabelled(shares=shares if abs(total - 1) < _ROUNDED else normalise(shares), words=words, total=total)
 
 
 def write_relabelled(path: Path, rows: Mapping[str, Relabelled], *, words: str = "reason") -> None:
-    """Write a table, whole or not at all; `words`: what its last column is called.
+    """Write a table that is read again as it was, whole or not at all; `words`: what its last column is called.
 
     Raises:
         OSError: it cannot be written.
@@ -94,7 +97,7 @@ def write_relabelled(path: Path, rows: Mapping[str, Relabelled], *, words: str =
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["", *COLUMNS, words])
     for name, row in rows.items():
-        table.writerow([f"{name}.wav", *(f"{share:.4f}" for share in row.shares.tolist()), row.words])
+        table.writerow([f"{name}.wav", *map(repr, row.shares.tolist()), row.words])
     write_whole(path, text.getvalue().encode("utf-8", "replace"))
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 STRENGTHS: Final = (0.001, 0.01, 0.1, 1.0)
 """Inverse ridge penalties that are tried; the dev set chooses."""
 WITHOUT_DEV: Final = 0.1
+_CONSTANT: Final = 1e-6
+"""A feature that varies by less than this share of its mean only shows how numbers are rounded (float32)."""
 
 
 def reference(votes: Mapping[str, int], labels: Sequence[str] = EIGHT) -> Floats | None:
@@ -163,9 +165,16 @@ def _standard(features: Floats, mean: Floats, scale: Floats) -> Floats:
     return np.nan_to_num((features - mean) / scale)
 
 
+def _mean_and_scale(features: Floats) -> tuple[Floats, Floats]:
+    """Return both in the number type of the features, shape (layers, size); what is constant has scale 1."""
+    mean: Floats = np.asarray(np.nanmean(features, axis=0, dtype=np.float64))
+    spread = np.nanstd(features, axis=0, dtype=np.float64)
+    scale = np.where(spread > _CONSTANT * np.abs(mean), spread, 1.0)
+    return mean.astype(features.dtype), scale.astype(features.dtype)
+
+
 def _fitted(train: Rows, weights: Floats, strength: float, settings: HeadSettings) -> SoftHead:
-    mean, spread = np.nanmean(train.features, axis=0), np.nanstd(train.features, axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
+    mean, scale = _mean_and_scale(train.features)
     x = _standard(train.features, mean, scale)
     targets = smoothed(train.targets, by=settings.smoothing)
     targets = targets * (targets @ weights)[:, None] / len(targets)

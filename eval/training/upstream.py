@@ -98,7 +98,7 @@ def _code() -> str:
 class HeardItems:
     """Features of items, float32, shape (n, layers, size), NaN in a row that nothing was heard in.
 
-    `problems`: recordings that cannot be heard, one line each.
+    `problems`: recordings that cannot be heard, one line each, also of what was kept from before.
     """
 
     features: Floats
@@ -123,24 +123,29 @@ def hear(
     `workers`: processes that hear, where the upstream is light; they change nothing.
 
     Raises:
-        EngineFailed: the upstream cannot be had, a worker died, or nothing was heard in any of the items.
+        EngineFailed: the upstream cannot be had, a worker died, nothing was heard in any of the items, or what was
+            heard was not kept.
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chunks = [_Chunk(items=tuple(items[at : at + CHUNK]), folder=folder) for at in range(0, len(items), CHUNK)]
     missing = [chunk for chunk in chunks if chunk.kept(upstream) is None]
     n_done = len(items) - sum(len(chunk.items) for chunk in missing)
-    problems: list[str] = []
-    for chunk, told in zip(missing, _all_made(missing, upstream, workers=workers), strict=True):
+    for chunk in _all_made(missing, upstream, workers=workers):
         n_done += len(chunk.items)
-        problems += told
         progress(n_done, len(items))
-    found = [row for chunk in chunks for row in chunk.kept(upstream) or ()]
-    return HeardItems(features=_stacked(found, upstream), problems=tuple(problems))
+    kept = [chunk.kept(upstream) for chunk in chunks]
+    whole = [each for each in kept if each is not None]
+    if len(whole) < len(kept):
+        raise EngineFailed(f"what was heard cannot be read again from {folder}: is the disk full?")
+    found = [row for rows, _ in whole for row in rows]
+    return HeardItems(
+        features=_stacked(found, upstream), problems=tuple(problem for _, told in whole for problem in told)
+    )
 
 
-def _all_made(chunks: Sequence[_Chunk], upstream: Upstream, *, workers: int) -> Iterator[list[str]]:
-    """Make chunks, and yield the problems of each in order."""
+def _all_made(chunks: Sequence[_Chunk], upstream: Upstream, *, workers: int) -> Iterator[_Chunk]:
+    """Make chunks, and yield each in order when it is there."""
     n_workers = min(workers, len(chunks)) if upstream.is_light else 1
     if n_workers < 2:
         yield from (chunk.make(upstream) for chunk in chunks)
@@ -160,27 +165,29 @@ class _Chunk:
     items: tuple[Item, ...]
     folder: Path
 
-    def make(self, upstream: Upstream) -> list[str]:
-        """Hear the items and keep their features; return what could not be heard."""
+    def make(self, upstream: Upstream) -> _Chunk:
+        """Hear the items and keep their features, and what could not be heard."""
         recordings, problems = Recordings(), list[str]()
-        _keep(self._place(upstream), [_heard(item, upstream, recordings, problems) for item in self.items])
-        return problems
+        found = [_heard(item, upstream, recordings, problems) for item in self.items]
+        _keep(self._place(upstream), found, problems)
+        return self
 
-    def kept(self, upstream: Upstream) -> list[Floats | None] | None:
-        """Return what is kept, None where there is nothing, or nothing that can be read."""
+    def kept(self, upstream: Upstream) -> tuple[list[Floats | None], list[str]] | None:
+        """Return the rows and problems that are kept, None where there is nothing, or nothing that can be read."""
         try:
             # Opened here: np.load leaves a file open that is no whole archive.
             with self._place(upstream).open("rb") as file, np.load(file) as arrays:
-                heard, features = arrays["heard"], arrays["features"]
+                heard, features, problems = arrays["heard"], arrays["features"], arrays["problems"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
         if heard.shape != (len(self.items),) or int(heard.sum()) != len(features):
             return None
         rows = iter(features)
-        return [next(rows) if is_heard else None for is_heard in heard.tolist()]
+        return [next(rows) if is_heard else None for is_heard in heard.tolist()], problems.tolist()
 
     def _place(self, upstream: Upstream) -> Path:
-        return self.folder / f"{digest([upstream.identity, [record_of(item) for item in self.items]])[:32]}.npz"
+        records = [record_of(item, heard=True) for item in self.items]
+        return self.folder / f"{digest([upstream.identity, records])[:32]}.npz"
 
 
 def _heard(item: Item, upstream: Upstream, recordings: Recordings, problems: list[str]) -> Floats | None:
@@ -206,9 +213,10 @@ def _stacked(found: Sequence[Floats | None], upstream: Upstream) -> Floats:
     return np.stack([nothing if each is None else each for each in found])
 
 
-def _keep(place: Path, found: Sequence[Floats | None]) -> None:
+def _keep(place: Path, found: Sequence[Floats | None], problems: Sequence[str]) -> None:
     known = [each for each in found if each is not None]
     content = io.BytesIO()
     features = np.stack(known).astype(np.float32) if known else np.zeros((0, 0, 0), np.float32)
-    np.savez(content, heard=np.array([each is not None for each in found]), features=features)
+    heard = np.array([each is not None for each in found])
+    np.savez(content, heard=heard, features=features, problems=np.array(problems, np.str_))
     write_whole(place, content.getvalue())

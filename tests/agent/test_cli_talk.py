@@ -215,3 +215,13 @@ def test_segment_tells_each_stretch_of_speech_or_whole_utterances(attune: Attune
         assert 0 <= row["start_s"] < row["end_s"]
     assert whole[0]["end_s"] < 3.0 < whole[1]["start_s"]
     assert " to " in attune("segment", conversation).stdout
+
+
+def test_helplines_that_cannot_be_read_begin_no_session(attune: Attune, tmp_path: Path, write_wav: Write):
+    sound = write_wav(tmp_path / "quiet.wav", silence(1600))
+    table, database = tmp_path / "helplines.toml", tmp_path / "turns.db"
+    table.write_text("no TOML", "utf-8")
+    ran = attune("talk", "--audio", sound, "--no-speech", "--helplines", table, "--database", database)
+    assert ran.returncode == 2
+    assert "helplines in" in ran.stderr
+    assert not database.exists()

@@ -221,8 +221,8 @@ async def test_speech_over_a_reply_that_nothing_interrupts_is_answered_after_it(
     talk, responder = scene(speech=ScriptedSpeech())
     before: list[int] = []
     sink = Sounding()
-    talk.session._replies._sink = sink
-    talk.session._replies._preparation._sink = sink
+    talk.session._replies._delivery._sink = sink
+    talk.session._replies._delivery._preparation._sink = sink
     await talk.run(
         Behaviour(interrupts=False),
         *whole("hello"),
@@ -240,8 +240,8 @@ async def test_speech_over_a_reply_that_nothing_interrupts_is_answered_after_it(
 async def test_a_reply_on_a_clock_of_its_own_ends_though_the_stream_stands_still():
     talk, _ = scene(speech=ScriptedSpeech())
     sink = Sounding()
-    talk.session._replies._sink = sink
-    talk.session._replies._preparation._sink = sink
+    talk.session._replies._delivery._sink = sink
+    talk.session._replies._delivery._preparation._sink = sink
     ended: list[int] = []
 
     async def look() -> None:
@@ -494,7 +494,8 @@ async def test_a_duck_is_taken_back_when_speech_may_not_interrupt_any_more():
 
     talk, _ = scene(speech=ScriptedSpeech(s_per_character=1.0))
     sink = Loud()
-    for holder in (talk.session._replies, talk.session._replies._preparation, talk.session._replies._interruptions):
+    delivery = talk.session._replies._delivery
+    for holder in (delivery, delivery._preparation, delivery.interruptions):
         holder._sink = sink
     await talk.run(*whole("hello"), [], started(2, at_s=3.0), Behaviour(interrupts=False))
     assert sink.moves == ["duck", "resume"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +28,6 @@ from tests.eval import benches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from streaming.events import Samples
 
@@ -81,7 +82,7 @@ def data_in(folder: Path) -> Path:
         ("prosody", [(100.0, True), (None, True), (None, True), (None, False)]),
         ("hearing", [(1.5, None)]),
         ("vad", [(None, None), (None, None)]),
-        ("transcribe", [(None, None), (None, True)]),
+        ("transcribe", [(None, None), (None, None)]),
         ("emotion", [(None, True), (None, False), (None, False)]),
         ("labels", [(5.0, False), (12.5, True)]),
         ("cache", [(None, True), (8.0, None)]),
@@ -116,7 +117,7 @@ def test_in_a_hurry_less_is_measured(measured: dict[str, list[dict[str, Any]]], 
 
 
 def test_folders_of_the_data_go_to_the_benches_that_take_them(
-    tmp_path: Path, measured: dict[str, list[dict[str, Any]]]
+    tmp_path: Path, measured: dict[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ):
     effort = Effort(data=data_in(tmp_path))
     for each in BENCHES:
@@ -126,6 +127,8 @@ def test_folders_of_the_data_go_to_the_benches_that_take_them(
     assert given["prosody"] == given["transcribe"] == (tmp_path / "speech",)
     assert bench("vad").command(effort) == f"attune-eval bench vad --data {tmp_path.name}/vad"
     assert bench("prosody").command(Effort()) == "attune-eval bench prosody"
+    monkeypatch.chdir(tmp_path)
+    assert bench("vad").command(Effort(data=Path())) == "attune-eval bench vad --data vad"
     assert bench("service, real").command(effort) == "attune-eval bench service --kind real"
 
 
@@ -139,6 +142,12 @@ def test_what_was_not_asked_or_not_tried_is_no_figure():
     late = Load(n=9, latency_ms=(1.0,), late_ms=(99.0,), n_missed=0, n_lost=0, n_refused=0)
     void = ServiceBench(kind="real", steps=(Step(load=late, core_share=0.1, rss_mb=1.0),), signature="x")
     assert [measure.ours for measure in every.summary.of_service(void)] == [None]
+    *kept, last = benches.service().steps
+    overrun = ServiceBench(
+        kind="scripted", steps=(*kept, replace(last, load=replace(last.load, late_ms=(99.0,)))), signature="x"
+    )
+    held = every.summary.of_service(overrun)[0]
+    assert (held.ours, held.budget, held.note) == (250, None, "up to 250 tried")
     few = every.summary.of_service(benches.service(most=270))[0]
     assert (few.ours, few.budget, few.note) == (250, None, "up to 270 tried")
     assert every.summary.of_scheduler(benches.scheduler(device="cuda"))[0].is_kept is True
@@ -268,10 +277,13 @@ def test_one_that_fails_does_not_end_the_others_and_shows_in_the_exit_code():
 @pytest.mark.usefixtures("here")
 def test_for_a_readme_there_is_the_table_alone(tmp_path: Path):
     ran = evaluate("all", "--only", "works", "--md", "--quick")
-    assert ran.stdout.startswith("`attune-eval bench all --md --quick` on ")
+    assert ran.stdout.startswith("`attune-eval bench all --md --quick --only works` on ")
     assert "##" not in ran.stdout
     written = evaluate("all", "--only", "works", "--into", tmp_path / "figures.md")
     assert (written.exit_code, written.stdout) == (0, "")
+    (tmp_path / "my data").mkdir()
+    told = evaluate("all", "--only", "works", "--md", "--device", "cpu", "--data", tmp_path / "my data").stdout
+    assert told.startswith("`attune-eval bench all --md --data 'my data' --device cpu --only works` on ")
     assert "| works [1] |" in (tmp_path / "figures.md").read_text("utf-8")
 
 
@@ -281,13 +293,15 @@ def test_for_a_readme_there_is_the_table_alone(tmp_path: Path):
     [
         (("--only", "nosuch"), "there is no bench nosuch"),
         (("--data", "nowhere"), "nowhere is no folder"),
+        (("--device", "gpu"), "'gpu'"),
         (("--into", "README.md"), "has no one place"),
+        (("--into", "missing/README.md"), "No such file"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_run(tmp_path: Path, words: tuple[str, str], said: str):
     (tmp_path / "README.md").write_text("no markers")
     option, value = words
-    ran = evaluate("all", option, value if option == "--only" else tmp_path / value)
+    ran = evaluate("all", option, value if option in {"--only", "--device"} else tmp_path / value)
     assert ran.exit_code != 0
     assert said in " ".join((ran.stderr + str(ran.exception)).split())
     assert "1 of" not in ran.stderr

@@ -53,6 +53,14 @@ def test_too_few_pieces_tell_no_rate(n_pieces: int):
         steady_rate([(float(n), 2) for n in range(n_pieces)], n_workers=2)
 
 
+def test_what_tells_nothing_is_refused_before_any_is_replayed(recordings: Path, in_one_process: list[int]):
+    with pytest.raises(MeasureFailed, match="7 dialogues are too few for 4 workers, expected 8 or more"):
+        measure(recordings, workers=4, n_dialogues=7)
+    with pytest.raises(MeasureFailed, match=r"the model .*nowhere does not exist"):
+        measure(recordings, n_dialogues=4, subject=Subject(engine="transformers", path=recordings / "nowhere"))
+    assert not in_one_process
+
+
 def test_linear_is_one():
     result = benches.replay()
     assert efficiency(result.heard) == pytest.approx(0.95)

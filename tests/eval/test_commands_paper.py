@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from agent.errors import ConfigInvalid
 from eval.commands_paper import register
 from eval.errors import CorpusUnreadable
+from streaming.errors import EngineFailed
 from tests.eval.corpora.released import entry, gensec
 from tests.eval.papers.scripted import PROFILE, behind_a_profile
 
@@ -118,6 +119,48 @@ def test_a_dry_run_says_which_cell_cannot_be_made(tmp_path: Path, heard: Path):
     *runs, peft = ended.stdout.splitlines()
     assert len(runs) == 4
     assert "R3, PEFT: cannot be made: an adapter goes on a model in the form of transformers" in peft
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("r3", "--table", "6"), "baseline asks a language model, and profile embedded has none here"),
+        (("translation", "--table", "2", "--settle", "tuning=none"), "base-1 asks a language model, and profile embe"),
+    ],
+)
+def test_a_dry_run_fails_where_the_run_would_for_want_of_a_model(tmp_path: Path, words: tuple[str, ...], said: str):
+    lines: list[dict[str, Any]] = [
+        {"id": split, "text": "well", "emotion": "sad", "translation": "bien", "target": "fr", "split": split}
+        for split in ("dev", "test")
+    ]
+    paper, *others = words
+    place = manifest(tmp_path / "m.jsonl", lines)
+    ended = evaluate(paper, "manifest", place, "--out", tmp_path / "out", "--dry-run", *others)
+    assert isinstance(ended.exception, EngineFailed)
+    assert said in str(ended.exception)
+
+
+def test_a_dry_run_of_typed_says_that_nobody_adjusts_labels(tmp_path: Path):
+    lines: list[dict[str, Any]] = [
+        {"id": split, "text": "well", "votes": {"sad": 3}, "description": "Concerned", "split": split}
+        for split in ("train", "test")
+    ]
+    place = manifest(tmp_path / "m.jsonl", lines)
+    words = ("typed", "manifest", place, "--table", "4", "--out", tmp_path / "out", "--dry-run")
+    ended = evaluate(*words)
+    assert ended.exit_code == 0, ended.output
+    assert "W/: cannot be made: soft labels are adjusted by a language model, and profile embedded" in ended.stdout
+    assert "adjusted by word-model" in evaluate(*words, "--settle", "annotator=word-model").stdout
+    assert "W/: cannot be made: " in evaluate(*words, "--relabelled", tmp_path / "none.csv").stdout
+
+
+def test_a_dry_run_of_nothing_says_where_the_reasons_stand(tmp_path: Path):
+    place = manifest(tmp_path / "m.jsonl", [{"id": "one", "text": "well", "emotion": "sad"}])
+    ended = evaluate("r3", "manifest", place, "--table", "4", "--out", tmp_path / "out", "--dry-run")
+    assert (ended.exit_code, ended.stdout) == (
+        0,
+        "nothing is to be run; without --dry-run it says why below the table\n",
+    )
 
 
 @pytest.mark.usefixtures("models")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import numpy as np
@@ -15,11 +17,16 @@ from typer.testing import CliRunner, Result
 
 import agent.assembly
 import agent.cli.talk
+import eval.commands_recording
+import eval.replay.recorded
 from agent.backends.tts.scripted import ScriptedSpeech
+from agent.config import Config, load_config
+from agent.errors import ConfigInvalid
 from agent.loudspeaker import SilentSink
 from agent.recording.reader import read_recording
 from agent.recording.writer import HEADER, LOG
-from eval.commands_recording import register
+from eval.commands_recording import Loaded, register
+from eval.replay.recorded import config_of
 from streaming.audio import FRAME
 from streaming.backends.scripted import ScriptedTranscriber
 from streaming.backends.scripted_activity import ScriptedActivity
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import CompletedProcess
 
+    from agent.recording.reader import Recording
     from streaming.sources import Sound
 
     Attune = Callable[..., CompletedProcess[str]]
@@ -160,6 +168,65 @@ def test_nothing_is_recorded_unless_it_is_asked_for(
     ran = attune("talk", "--no-history")
     assert "recorded" not in ran.stdout
     assert not list(tmp_path.glob("**/*.wav"))
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_it(
+    attune: Attune, line: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    line()
+    attune("talk", "--no-history", "--duplex", "full", "--record", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    (tmp_path / "0-damaged").mkdir()
+    (tmp_path / "0-damaged" / HEADER).write_text("{", "utf-8")
+    ran = recording(tmp_path)
+    assert isinstance(ran.exception, AudioUnreadable)
+    assert str(ran.exception).startswith("1 of 2 recordings cannot be read: ")
+    first, second = ran.stdout.splitlines()
+    assert first == "0-damaged: cannot be read"
+    assert second.startswith(f"{folder.name}: ")
+    assert second.endswith("all the same")
+    monkeypatch.chdir(folder)
+    assert recording(".", "--out", "again").stdout.startswith(f"{folder.name}: ")
+    assert (folder / "again" / f"{folder.name}.jsonl").is_file()
+
+
+def test_recordings_with_and_without_the_profiles_voice_are_replayed_with_other_engines(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    loadings: list[Config] = []
+
+    def chosen(config: Config) -> Config:
+        return config
+
+    def loaded(config: Config, *, is_live: bool) -> AbstractContextManager[SimpleNamespace]:
+        del is_live
+        loadings.append(config)
+        return nullcontext(SimpleNamespace(transcribers=None))
+
+    monkeypatch.setattr(eval.commands_recording, "chosen", chosen)
+    monkeypatch.setattr(eval.commands_recording, "loaded", loaded)
+    held = cast("Recording", SimpleNamespace(about={}))
+    with ExitStack() as stack:
+        engines = Loaded(stack)
+        for voice in ("none", "auto", "none", "flite"):
+            engines.of(held, Config(voice=voice))
+    assert [config.voice for config in loadings] == ["none", "auto"]
+
+
+def test_the_settings_are_those_of_the_recording_not_of_whoever_replays_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ATTUNE_LOCALE", "fr-FR")
+    mine = replace(load_config(), helplines=tmp_path / "mine.toml", duplex="full")
+    monkeypatch.setattr(eval.replay.recorded, "load_config", lambda: mine)
+    about = {"profile": "embedded", "config": {"emotion": "text", "locale": "en-GB", "helplines": None}}
+    held = cast("Recording", SimpleNamespace(about=about))
+    config = config_of(held)
+    assert (config.locale, config.emotion, config.profile) == ("en-GB", "text", "embedded")
+    assert (config.helplines, config.duplex) == (None, Config().duplex)
+    assert config_of(held, profile="cpu").profile == "cpu"
+    with pytest.raises(ConfigInvalid, match="profile is 'gone'"):
+        config_of(cast("Recording", SimpleNamespace(about=about | {"profile": "gone"})))
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no json"])

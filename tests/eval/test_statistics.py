@@ -178,3 +178,18 @@ def test_corrected_intervals_of_differences_and_strata():
     assert strata.low is not None
     assert strata.value is not None
     assert strata.low < strata.value
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_corrected_ends_are_never_turned_around(sign: int):
+    def odd(rows: Rows) -> float:
+        if rows.tolist() == list(range(100)):
+            return -1000.0 * sign
+        if rows.size == 99:  # one left out: the first weighs more than all others together
+            return 0.0 if 0 in rows else 10.0 * sign
+        return float(rows.mean())
+
+    found = bootstrap_blocks(range(100), odd, resampling=Resampling(level=0.999, ends="bca"))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.high

@@ -118,6 +118,40 @@ def test_what_is_there_is_not_trained_again_and_another_adapter_is_not_overwritt
         fit_adapter(PAIRS, base=base, out=tmp_path, settings=FAST)
 
 
+@pytest.mark.parametrize("name", ["config.json", "adapter_config.json"])
+def test_a_model_or_an_adapter_of_somebody_else_is_not_written_over(tmp_path: Path, tiny: TinyLlama, name: str):
+    (tmp_path / name).write_text("theirs", "utf-8")
+    with pytest.raises(AdapterRefused, match=f"not trained here .{name}."):
+        fit_adapter(PAIRS, base=Base(path=tiny.hf), out=tmp_path, settings=FAST)
+    assert [(path.name, path.read_text("utf-8")) for path in tmp_path.iterdir()] == [(name, "theirs")]
+
+
+def test_a_card_that_tells_too_little_is_none(tmp_path: Path, tiny: TinyLlama):
+    (tmp_path / "training.json").write_text('{"key": "x", "epochs": []}', "utf-8")
+    with pytest.raises(AdapterRefused, match="is no card"):
+        fit_adapter(PAIRS, base=Base(path=tiny.hf), out=tmp_path, settings=FAST)
+
+
+def test_training_broken_off_before_it_is_told_is_not_lost(
+    tmp_path: Path, tiny: TinyLlama, monkeypatch: pytest.MonkeyPatch
+):
+    base, told = Base(path=tiny.hf), list[Step]()
+    finish = lora._Run.finish
+
+    def breaks(self: Any, best: int) -> None:
+        finish(self, best)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lora._Run, "finish", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            fit_adapter(PAIRS, base=base, out=tmp_path, settings=FAST)
+    assert (tmp_path / "adapter_config.json").is_file()
+    found = fit_adapter(PAIRS, base=base, out=tmp_path, settings=FAST, progress=told.append)
+    assert (len(found.epochs), told) == (FAST.epochs + 1, [])
+    assert not (tmp_path / "epochs").exists()
+
+
 def test_one_trains_a_folder_at_a_time(tmp_path: Path, tiny: TinyLlama):
     def another(_: Step) -> None:
         fit_adapter(PAIRS, base=Base(path=tiny.hf), out=tmp_path, settings=FAST)

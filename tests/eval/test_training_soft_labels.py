@@ -175,6 +175,15 @@ def test_rows_that_nothing_was_heard_in_say_what_is_usual():
     assert said[0] == pytest.approx(head.predict(head.mean[None])[0])
 
 
+def test_a_feature_that_is_always_the_same_is_not_blown_up():
+    # Its mean in float32 is another number: what is left of it is no spread.
+    train = rows(100)
+    features = np.concatenate([train.features, np.full((100, 2, 1), 0.1)], axis=2)
+    head = train_head(Rows(features=features.astype("float32"), targets=train.targets))
+    assert head.scale[:, -1].tolist() == [1.0, 1.0]
+    assert (head.scale[:, :-1] < 10).all()
+
+
 def test_the_dev_set_chooses_the_penalty():
     train = rows(12, size=30)
     dev = rows(200, seed=5, size=30)

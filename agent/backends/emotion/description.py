@@ -110,13 +110,15 @@ def adjusted_from(answer: str, labels: Sequence[str]) -> Distribution | None:
 def adjusted_each(answer: str, *, n: int) -> dict[int, tuple[Distribution, str]]:
     """Return what an answer to `n` items gives, by the item's number from 1: a distribution over EIGHT, and its reason.
 
-    An object without a number counts only where there are as many objects as items: then they are in order. The first
-    of two for one item stands.
+    An object without a number counts only where there are as many objects as items: then they are in order. Who
+    counts from 0 means one more. The first of two for one item stands.
     """
     objects = [cast("Mapping[str, Any]", held) for found in _OBJECT.finditer(answer) if (held := _read(found.group()))]
     numbers: list[object] = [held.get("index") for held in objects]
     if len(objects) == n and not any(isinstance(number, int) for number in numbers):
         numbers = list(range(1, n + 1))
+    if 0 in numbers and n not in numbers:
+        numbers = [number + 1 if isinstance(number, int) else number for number in numbers]
     adjusted: dict[int, tuple[Distribution, str]] = {}
     for number, held in zip(numbers, objects, strict=True):
         chosen = list(_shares(held).values())

@@ -28,7 +28,7 @@ from streaming.backends.torch_runtime import (
 )
 from streaming.errors import ModelUnusable, OutOfMemory
 
-from ..adapter import AdapterRefused, Epoch, Step
+from ..adapter import EPOCHS, AdapterRefused, Epoch, Step
 from .lora_tokens import Example, batch_of, example_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from ..adapter import AdapterSettings, Base, Pair
 
-EPOCHS: Final = "epochs"
-"""Folder of what a run that was broken off goes on from."""
 _FILES: Final = ("adapter_config.json", "adapter_model.safetensors")
 _WHAT: Final = "language model"
 
@@ -238,12 +236,11 @@ class _Run:
         return [Epoch(**epoch) for epoch in told["epochs"]]
 
     def finish(self, best: int) -> None:
-        """Put the best epoch and the tokenizer into the folder itself; what a broken run goes on from goes."""
+        """Put the best epoch and the tokenizer into the folder itself; what a broken run goes on from stays."""
         folder = self._job.out / EPOCHS
         for name in _FILES:
             shutil.copyfile(folder / str(best) / name, self._job.out / name)
         self._tokenizer.save_pretrained(self._job.out)
-        shutil.rmtree(folder)
 
 
 def _with_adapter(peft: Any, model: Any, settings: AdapterSettings, path: Path) -> Any:  # noqa: ANN401 - of peft

@@ -12,13 +12,15 @@ import anyio
 import numpy as np
 import pytest
 
+import agent.recording.recorder as recording
 import agent.recording.writer as writing
+from agent.behaviour import Behaviour, Tool, Write
 from agent.recording.reader import read_recording
 from agent.recording.recorder import Recorder, Recordings
 from agent.recording.witness import Nobody
 from agent.recording.writer import HEADER, LOG, SOUND, WAV_HEADER, RecordingWriter
 from streaming.audio import FRAME, SAMPLE_RATE
-from streaming.controls import Commit
+from streaming.controls import Commit, Mark
 from streaming.errors import AudioUnreadable
 from streaming.events import AudioDropped
 from streaming.files import read_audio
@@ -122,6 +124,7 @@ async def test_a_recording_that_breaks_off_is_read_up_to_its_last_whole_entry(tm
         (HEADER, b"\xff\xfe", "damaged"),
         (HEADER, b"[]", "version"),
         (HEADER, b'{"version": 99}', "version 1"),
+        (HEADER, b'{"version": 1}', "no session"),
         (LOG, b'{"moment": "read"}\n', "damaged"),
         (LOG, b'{"control": {"a": "Path", "with": {}}, "at": 0}\n', "damaged"),
         (LOG, b"\x00\n{}\n", "damaged"),
@@ -201,11 +204,95 @@ def test_a_disk_that_stands_still_ends_the_recording_not_the_conversation(
     monkeypatch.setattr(writing, "MOST_WAITING", 3 * NOISE.nbytes)
     for _ in range(10):
         writer.sound(NOISE)
-    assert notes == [f"the disk is too slow for {tmp_path / 's'}"]
+    assert notes == [f"the disk is too slow: {tmp_path / 's'}"]
     goes_on.set()
     writer.close()
     writer.close()
     writer.entry({"end": True})  # too late, and no matter
+
+
+def test_the_end_of_a_conversation_does_not_wait_for_a_disk_that_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    goes_on, notes = threading.Event(), list[str]()
+
+    def stuck(file: BinaryIO, data: bytes) -> None:
+        goes_on.wait(30)
+        file.write(data)
+
+    writer = RecordingWriter(tmp_path / "s", {"version": 1}, trouble=notes.append)
+    monkeypatch.setattr(writing, "whole", stuck)
+    writer.sound(NOISE)
+    writer.entry({"end": True})
+    closing = threading.Thread(target=lambda: writer.close(within_s=0.05), daemon=True)
+    closing.start()
+    closing.join(10)
+    try:
+        assert not closing.is_alive()
+        assert notes == [f"the disk is too slow: {tmp_path / 's'}"]
+    finally:
+        goes_on.set()
+
+
+@pytest.mark.anyio
+async def test_a_conversation_begins_though_the_folder_of_its_recording_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    goes_on, left = threading.Event(), threading.Event()
+    notes: list[str] = []
+    recordings = Recordings(folder=tmp_path / "held", note=notes.append)
+    begin = Recordings._begin
+
+    def stuck(self: Recordings, session: str, about: dict[str, Any]) -> Recorder | None:
+        goes_on.wait(30)
+        return begin(self, session, about)
+
+    def closed(self: Recorder) -> None:
+        self._writer.close()
+        left.set()
+
+    monkeypatch.setattr(Recordings, "_begin", stuck)
+    monkeypatch.setattr(Recorder, "close_now", closed)
+    monkeypatch.setattr(recording, "BEGIN_S", 0.05)
+    with anyio.fail_after(10):
+        async with recordings.witness("s") as witness:
+            assert isinstance(witness, Nobody)
+    assert notes == [
+        f"this conversation is not recorded any more, it goes on: the disk is too slow: {tmp_path / 'held'}"
+    ]
+    goes_on.set()
+    assert left.wait(10)  # what came too late is closed again
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Mark(value=object()),
+        Mark(value=Behaviour(tools=(Tool(name="t", parameters={"least": float("nan")}),))),
+        Mark(value=Behaviour(tools=(Tool(name="t", parameters={"one": {1}}),))),
+    ],
+)
+async def test_what_cannot_be_written_ends_the_recording_not_the_conversation(tmp_path: Path, strange: Mark):
+    notes: list[str] = []
+    async with Recordings(folder=tmp_path, note=notes.append).witness("s") as witness:
+        given = [sound async for sound in witness.source(stream(NOISE, strange, NOISE))]
+    assert any(sound is strange for sound in given)
+    assert joined(given).size == 2 * NOISE.size
+    assert len(notes) == 1
+    assert "it goes on" in notes[0]
+    assert read_recording(tmp_path / "s").sound.size == NOISE.size
+
+
+@pytest.mark.anyio
+async def test_half_a_surrogate_pair_is_recorded_as_it_came(tmp_path: Path):
+    notes: list[str] = []
+    written = Mark(value=Write(utterance=1, text="half \ud83d of it"))
+    async with Recordings(folder=tmp_path, about={"told": "\ud83d"}, note=notes.append).witness("s") as witness:
+        assert [sound async for sound in witness.source(stream(written, NOISE))]
+    held = read_recording(tmp_path / "s")
+    assert [control for _, control in held.controls] == [written]
+    assert (held.sound.size, held.about["told"], notes) == (NOISE.size, "\ud83d", [])
 
 
 @pytest.mark.anyio

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.replies import OwnClock
+from agent.loudspeaker import OwnClock
 from agent.server.sink import MAX_BLOCK, MIN_BLOCK, TAIL, WireSink
 from streaming.audio import SAMPLE_RATE
 

@@ -184,3 +184,11 @@ def test_the_same_sound_in_two_splits_is_found_and_what_cannot_be_heard_is_told_
     twin, broken = heard(Corpus(name="made", items=items))
     assert (twin.where, twin.why) == ("b.wav", "the same sound as a.wav, which is in train, not test")
     assert broken.where == "d.wav"
+
+
+def test_a_recording_that_items_of_two_splits_are_cut_from_is_found(tmp_path: Path):
+    sound = wav(tmp_path / "a.wav")
+    parts = tuple(Item(id=str(at), audio=sound, split=split) for at, split in enumerate(("train", "test", "train")))
+    (found,) = heard(Corpus(name="made", items=parts))
+    assert (found.where, found.why) == ("a.wav", "one recording with items of train and test")
+    assert heard(Corpus(name="made", items=parts[::2])) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from eval.papers.ambiguity import NUMBERS, table
 from eval.papers.contrast import contrasts
 from eval.papers.discrepancies import settle
 from eval.papers.elicited import LABELS, Elicited, utterances
+from eval.papers.fill import fill
 from eval.papers.published import TableUnknown
 from tests.eval.papers.scripted import PROFILE, behind_a_profile, run_of, wav
 from tests.eval.replay.toy import voice
@@ -249,6 +251,61 @@ def test_ways_to_ask_are_compared_on_what_both_answered(tmp_path: Path, monkeypa
     assert token.difference.a == pytest.approx(0.6931 / 2, abs=1e-4)
     assert token.difference.difference.value is not None
     assert token.published == pytest.approx(-0.04)
+
+
+def rated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    """Six utterances of six speakers, all sad; the text level hears half of them, the token level none."""
+    whole = corpus(*(voted(f"item {who}", {"sad": 3}, speaker=who) for who in "abcdef"))
+    behind_a_profile(["Sadness", "Anger"] * 3, home=tmp_path, monkeypatch=monkeypatch)
+    figure("3", "Text (single)", "F1", whole=whole, out=tmp_path / "out")
+    behind_a_profile(["Anger"], home=tmp_path, monkeypatch=monkeypatch)
+    return whole
+
+
+def test_differences_are_told_in_the_units_of_their_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = rated(tmp_path, monkeypatch)
+    told = made("3", whole)
+    kept = {("Text (single)", "F1"), ("Token-level (single)", "F1"), ("Token-level (single)", "Accuracy")}
+    some = replace(
+        told,
+        cells=tuple(
+            one if (one.row, one.column) in kept else replace(one, source=None, why="not now") for one in told.cells
+        ),
+    )
+    filled = fill(some, run_of(whole, tmp_path / "out"), compares=True)
+    (one,) = (each for each in filled.contrasts if each.cell.column == "F1")
+    assert one.published == pytest.approx(-0.09)
+    values = {each.cell.row: each.figure.value for each in filled.cells if each.figure and each.cell.column == "F1"}
+    assert one.difference.difference.value == pytest.approx(
+        (values["Token-level (single)"] or 0.0) - (values["Text (single)"] or 0.0)
+    )
+    assert (one.difference.scale, one.difference.decimals) == (1.0, 2)
+
+
+def test_votes_that_are_not_rounded_are_not_compared_as_if_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = rated(tmp_path, monkeypatch)
+    notes: list[str] = []
+    run = run_of(whole, tmp_path / "out", notes=notes)
+    assert contrasts(made("2", whole, "ambiguous-votes=exact"), run, trials=10) == ()
+    assert sum("is not compared: distances are compared with votes of two decimals only" in note for note in notes) == 3
+    found = contrasts(made("3", whole, "ambiguous-votes=exact"), run, trials=10)
+    assert {one.cell.column for one in found} == {"Accuracy", "F1"}
+
+
+def test_what_nothing_was_stated_for_is_not_compared_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = corpus(*(voted(f"item {who}", {"sad": 3}, speaker=who) for who in "abcdef"))
+    behind_a_profile(["who knows"], home=tmp_path, monkeypatch=monkeypatch)
+    notes: list[str] = []
+    assert contrasts(made("1", whole), run_of(whole, tmp_path / "out", notes=notes), trials=10) == ()
+    assert "Token-level, KL is not compared: none of 6 answers to ambiguous-text states anything" in notes
+
+
+def test_the_signature_says_which_corpus_and_whose_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = corpus(voted("one", CASES["A"][1]))
+    behind_a_profile([stated(CASES["A"][0])], home=tmp_path, monkeypatch=monkeypatch)
+    told = figure("1", "Text", "KL", whole=whole, out=tmp_path / "out").signature
+    names = ("corpus", "profile", "condition", "words", "metric")
+    assert [told.get(name) for name in names] == ["made", PROFILE, "ambiguous-text", "recogniser", "KL(p/t)"]
 
 
 def test_few_shots_are_of_others_and_hold_one_label_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,7 @@ from eval.papers.fill import FilledTable, fill
 from eval.papers.r3 import table
 from eval.papers.replayed import Replayed
 from eval.papers.show import markdown
-from eval.papers.show_contrast import contrast_csv
+from eval.papers.show_contrast import contrast_csv, contrast_lines
 from eval.replay.plan import ReplaySettings
 from eval.score.measure import ScoreSettings
 from eval.statistics import Resampling
@@ -86,6 +86,19 @@ def test_differences_are_of_the_same_items_and_adjusted_for_all_of_them(
     assert "| same / UA | usual |  | +0.0 [+0.0, +0.0] | 1.0000 | 24 |" in markdown(filled)
     (line, _) = csv.DictReader(io.StringIO(contrast_csv((other, same))))
     assert (line["against row"], line["ours"], line["low"], line["n"]) == ("usual", "+50.0", "+50.0", "24")
+
+
+def test_below_differences_stands_only_what_all_of_them_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    behind_a_profile(USUAL, home=tmp_path, monkeypatch=monkeypatch)
+    accuracy = replace(asked("select"), name="WA")
+    made = of(cell("usual", asked("baseline")), cell("other", asked("select")))
+    second = of(cell("usual", replace(asked("baseline"), name="WA")), cell("accuracy", accuracy))
+    run = run_of(talks(n_sessions=6), tmp_path / "out")
+    found = (*contrasts(made, run, trials=10), *contrasts(second, run, trials=10))
+    (one, both) = (contrast_lines(some)[-1] for some in (found[:1], found))
+    assert "metric:UA|blocks:speaker:12|" in one
+    assert "metric" not in both
+    assert "blocks:speaker:12|" in both
 
 
 def test_what_cannot_be_compared_is_told_of_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

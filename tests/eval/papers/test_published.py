@@ -36,6 +36,8 @@ def test_a_cell_holds_what_is_printed(paper: str, number: str, row: str, column:
 
 def test_words_are_kept_as_they_are_printed():
     assert published("typed", "2").text("Hubert", "Loss") == "Discriminative"
+    assert published("typed", "2").text("Contrastive Predictive Coding (M CPC)", "Loss") == "Discriminative"
+    assert published("typed", "3").text("Tranquil", "Index") == "01"
     assert published("r3", "4").text("w/o AEC", "Falcon-7b") == "43.00"
 
 

@@ -105,6 +105,27 @@ def test_table_3_fills_the_column_of_the_corpus_that_is_given(tmp_path: Path):
     assert (four.score.labels, eight.score.labels) == (BIG_FOUR, EIGHT)
 
 
+def test_the_second_corpus_is_measured_on_its_first_test_set_as_in_the_paper(tmp_path: Path):
+    whole = talks(name="msp-podcast", audio=wav(tmp_path / "a.wav"))
+    parts = {"Ses01": "train", "Ses02": "test1", "Ses03": "test2"}
+    split = replace(whole, items=tuple(replace(item, split=parts[item.split]) for item in whole.items))
+    for corpus, splits, note in ((split, ("test1",), "split test1"), (whole, (), "all of it: no split test1")):
+        told = made("3", corpus=corpus)
+        sources = [cell(told, row, "MSP-Podcast").source for row in told.rows]
+        assert all(isinstance(source, Replayed) and source.splits == splits for source in sources)
+        assert note in told.notes[0]
+        assert "over eight labels" in told.notes[0]
+
+
+@pytest.mark.parametrize("number", ["1", "2", "4", "6"])
+def test_what_is_asked_for_four_labels_is_scored_over_four_whatever_the_corpus(number: str):
+    told = made(number, corpus=talks(name="msp-podcast"))
+    sources = [one.source for one in told.cells if isinstance(one.source, Replayed)]
+    assert sources
+    assert {source.score.labels for source in sources} == {BIG_FOUR}
+    assert "four labels" in told.notes[0]
+
+
 def test_table_4_shows_ten_readings_or_one_and_has_a_column_for_each_profile():
     told = made("4", profiles=("small", "large"))
     assert told.columns == ("Llama-2-7b", "Llama-2-13b", "Falcon-7b", "small", "large")
@@ -122,6 +143,7 @@ def test_table_5_has_context_examples_and_a_model_that_is_trained_on_the_other_s
     assert isinstance(trained, Tuned)
     assert (trained.settings.condition, trained.settings.readings) == ("r3", TEN)
     assert [fold.test for fold in trained.folds] == [("Ses01",), ("Ses02",), ("Ses03",)]
+    assert any("each left out in turn" in note for note in told.notes)
     lone = cell(made("5", corpus=talks(n_sessions=1)), "R3", "PEFT")
     assert lone.source is None
     assert "no two splits" in lone.why

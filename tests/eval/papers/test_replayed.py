@@ -107,7 +107,8 @@ def test_a_share_can_be_printed_as_the_paper_prints_it(tmp_path: Path):
     assert share.value == pytest.approx((1 + 1 + 2 / 3 + 0) / 4)
 
 
-def test_folders_tell_runs_apart_and_say_what_they_hold():
+def test_folders_tell_runs_apart_and_say_what_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    behind_a_profile(ANSWERS, home=tmp_path, monkeypatch=monkeypatch)
     corpus = talks()
     ways = [
         ASKED.settings,

@@ -109,6 +109,16 @@ def test_the_paper_s_column_is_not_said_again_for_another_profile():
     assert "|  | Ground truth, paper | Ground truth, small, ours [95 %] | Ground truth, large, ours [95 %] |" in shown
 
 
+def test_nor_where_the_other_profile_s_columns_come_after_all_of_the_first_one_s():
+    cells = [
+        Filled(cell=Cell(row="Text", column=f"{name}, {profile}", published=0.5, source=SOURCE), figure=figure(0.5))
+        for profile in ("small", "large")
+        for name in ("KL", "BD")
+    ]
+    (head, *_) = (line for line in markdown(filled(*cells, rows=("Text", "other"))).splitlines() if "small" in line)
+    assert [head.count(f"{name}, paper") for name in ("KL", "BD")] == [1, 1]
+
+
 def test_a_figure_without_an_interval_says_why():
     reason = "no interval: all rows are of one speaker"
     shown = markdown(

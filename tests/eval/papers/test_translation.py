@@ -17,7 +17,9 @@ from agent.labels import Affect
 from agent.translation.condition import is_above_middle, read_condition
 from eval import commands_paper
 from eval.corpora.item import Corpus, Item
+from eval.errors import CorpusUnreadable
 from eval.papers.cell import PaperRun
+from eval.papers.contrast import contrasts
 from eval.papers.discrepancies import settle
 from eval.papers.published import TableUnknown
 from eval.papers.replayed import Replayed
@@ -25,6 +27,7 @@ from eval.papers.translation import NUMBERS, table
 from eval.papers.tuned import Tuned
 from eval.tiny.llama import tiny_llama
 from tests.eval.corpora.released import wav
+from tests.eval.papers.scripted import PROFILE, behind_a_profile, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +92,23 @@ def test_table_2_asks_each_dimension_in_each_template():
     assert {row for row, way in ways.items() if way.emotion == "off"} == {"TowerBase"}
 
 
+def test_table_2_compares_each_way_with_the_template_without_emotion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = corpus_of("train", "dev", "test")
+    told = table("2", profiles=["a", "b"], settled=settle([]), corpus=whole)
+    assert len(told.against) == 9 * 8
+    assert told.against["+arousal4", "BLEU test, b"] == ("TowerBase", "BLEU test, b")
+    without_test = table("2", profiles=["a"], settled=settle([]), corpus=corpus_of("train", "dev"))
+    assert {column for _, column in without_test.against} == {"BLEU dev", "COMET dev"}
+
+    behind_a_profile([" il pleut"] * 40, home=tmp_path, monkeypatch=monkeypatch)
+    asked = table("2", profiles=[PROFILE], settled=settle(["tuning=none"]), corpus=whole)
+    found = contrasts(asked, run_of(whole, tmp_path / "out"), trials=10)
+    bleu = {one.cell.row: one for one in found if one.cell.column == "BLEU test"}
+    assert bleu["+arousal4"].published == pytest.approx(3.5)
+    assert bleu["+arousal4"].difference.n == 3
+    assert bleu["+arousal4"].difference.difference.value == 0.0
+
+
 @pytest.mark.parametrize(
     ("chosen", "way", "words"),
     [
@@ -131,6 +151,14 @@ def test_a_cell_that_cannot_be_made_says_why(splits: tuple[str, ...], chosen: li
     told = table("2", profiles=[None], settled=settle(chosen), corpus=corpus_of(*splits))
     assert any(why in cell.why for cell in told.cells)
     assert all(bool(cell.why) == (cell.source is None) for cell in told.cells)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_target_that_is_no_language_is_one_clear_error(number: str):
+    whole = corpus_of("train", "dev", "test")
+    odd = replace(whole, items=tuple(replace(item, target="klingon") for item in whole.items))
+    with pytest.raises(CorpusUnreadable, match="book is translated into 'klingon', expected a code such as fr"):
+        table(number, profiles=[None], settled=settle([]), corpus=odd)
 
 
 def test_the_other_name_of_a_test_set_is_known():

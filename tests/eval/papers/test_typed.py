@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,6 +119,7 @@ def test_the_table_fills_with_labels_of_a_language_model(
     assert str(without.signature).count("blocks:speaker:12") == 1
     assert adjusted.signature.get("adjusted") == "26 of 26, 26 changed by 1.150"
     assert adjusted.signature.get("by") == "prompt, paper"
+    assert adjusted.signature.get("corpus") == "msp-podcast"
     # One batch of 30 and the rest of none: 26 were typed in train and dev.
     assert sum(len(model.asked) for model in models) == 1
     (note,) = notes
@@ -150,9 +152,11 @@ def test_published_tables_stand_in_for_a_model(voices: Corpus, out: Path, tmp_pa
     # Told that all is anger, the head says so.
     assert adjusted.value < without.value
     assert adjusted.signature.get("labels") == "output_train.csv"
-    path.write_text("\n".join([f",{','.join(COLUMNS)},reason", "elsewhere.wav,1,0,0,0,0,0,0,0,r"]), "utf-8")
-    with pytest.raises(CorpusUnreadable, match="none of its 1 utterances is in msp-podcast"):
-        figure(of, "W/", run_of(voices, out))
+    tested = next(item.id for item in voices.items if item.split.startswith("test"))
+    for name in ("elsewhere", tested):
+        path.write_text("\n".join([f",{','.join(COLUMNS)},reason", f"{name}.wav,1,0,0,0,0,0,0,0,r"]), "utf-8")
+        with pytest.raises(CorpusUnreadable, match="none of its 1 utterances is in msp-podcast, split train or dev"):
+            figure(of, "W/", run_of(voices, out))
 
 
 def test_the_word_model_needs_no_profile(voices: Corpus, out: Path):
@@ -185,6 +189,17 @@ def test_without_typed_words_there_is_nothing_to_adjust(voices: Corpus, out: Pat
     found = figure(of, "W/", run_of(mute, out))
     assert (found.value, found.reason) == (None, "nobody typed anything in training or development")
     assert figure(of, "W/O", run_of(mute, out)).value is not None
+
+
+def test_a_table_of_labels_needs_no_words(voices: Corpus, out: Path, tmp_path: Path):
+    mute = Corpus(name="quiet", items=tuple(replace(item, description=None) for item in voices.items), labels=TO)
+    labels = tmp_path / "labels.csv"
+    rows = "".join(f"train_{at:02}.wav,1,0,0,0,0,0,0,0,r\n" for at in range(20))
+    labels.write_text(f",{','.join(COLUMNS)},reason\n{rows}", "utf-8")
+    of = made(mute, given={RELABELLED: str(labels)})
+    found = figure(of, "W/", run_of(mute, out))
+    assert found.value is not None
+    assert str(found.signature.get("adjusted")).startswith("20 of 52")
 
 
 def test_a_profile_without_a_language_model_fails_alone(voices: Corpus, out: Path):
@@ -250,6 +265,7 @@ def test_recordings_that_cannot_be_heard_are_told_and_give_no_features(voices: C
     (kept,) = (tmp_path / "f").iterdir()
     again = hear(items, VoiceFeatures(), folder=tmp_path / "f")
     assert again.features.tobytes() == found.features.tobytes()
+    assert again.problems == found.problems
     kept.write_bytes(kept.read_bytes()[:100])
     assert hear(items, VoiceFeatures(), folder=tmp_path / "f").features.tobytes() == found.features.tobytes()
     with pytest.raises(EngineFailed, match="heard nothing in any of 1"):
@@ -288,7 +304,10 @@ def test_every_cell_is_made_or_says_why_not(voices: Corpus):
         table("2", profiles=(), settled=settle([]), corpus=voices)
 
 
-def test_a_forecast_tells_how_often_a_model_is_asked(voices: Corpus, out: Path):
+def test_a_forecast_tells_how_often_a_model_is_asked(
+    voices: Corpus, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    behind_a_profile([], home=tmp_path, monkeypatch=monkeypatch)
     (cell,) = (each for each in made(voices).cells if (each.row, each.column) == (OURS, "W/"))
     assert cell.source is not None
     told = cell.source.forecast(run_of(voices, out))

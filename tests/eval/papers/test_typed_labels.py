@@ -10,6 +10,7 @@ import pytest
 
 from agent.backends.emotion.description import adjusted_each
 from agent.backends.llm.scripted import ScriptedModel
+from agent.distribution import normalise
 from agent.labels import EIGHT
 from agent.llm.values import Capabilities
 from eval.errors import CorpusUnreadable
@@ -79,7 +80,10 @@ async def test_a_batch_that_does_not_fit_is_asked_in_halves():
 def test_answers_without_numbers_count_in_order_or_not_at_all():
     assert set(adjusted_each(answered(None, None), n=2)) == {1, 2}
     assert adjusted_each(answered(None, None), n=3) == {}
-    assert set(adjusted_each(answered(0, 1, 7), n=3)) == {1}
+    assert set(adjusted_each(answered(3, 1, 7), n=3)) == {1, 3}
+    # Who counts from 0 means the first item by it.
+    assert set(adjusted_each(answered(0, 1, 7), n=3)) == {1, 2}
+    assert set(adjusted_each(answered(0, 3), n=3)) == {3}
     first, _ = adjusted_each(answered(1) + answered(1, angry=1.0), n=1)[1]
     assert first[EIGHT.index("happy")] == pytest.approx(0.8)
     assert adjusted_each("{broken" + answered(1), n=1)
@@ -135,11 +139,13 @@ def test_tables_that_are_none_are_refused_with_the_line(text: str, why: str, tmp
 
 
 def test_what_is_written_is_read_again(tmp_path: Path):
-    rows = {"a": Relabelled(shares=HAPPY, words='said, "so"'), "b": Relabelled(shares=np.full(8, 1 / 8))}
+    thirds = normalise([1, 0, 0, 1, 0, 0, 1, 1e-7])
+    rows = {"a": Relabelled(shares=HAPPY, words='said, "so"'), "b": Relabelled(shares=thirds)}
     write_relabelled(tmp_path / "t.csv", rows)
     found = read_relabelled([tmp_path / "t.csv"])
     assert found["a"].words == 'said, "so"'
-    assert all(found[name].shares == pytest.approx(row.shares) for name, row in rows.items())
+    # To the last digit: what a model said is trained on as it was said, the first time and from the table.
+    assert all(found[name].shares.tolist() == row.shares.tolist() for name, row in rows.items())
 
 
 def test_changes_are_counted_as_the_specification_counts_them():

@@ -107,6 +107,19 @@ def test_without_a_shelf_a_model_is_asked_anew() -> None:
     assert len(model.asked) == 2 * n_asked
 
 
+@pytest.mark.parametrize("held", ["{}", "[]", "", '{"text": 3, "labels": 3}'])
+def test_an_answer_that_is_not_whole_is_asked_for_again(tmp_path: Path, held: str) -> None:
+    model = ScriptedModel(["because"], scores=[SAD], others=-99.0)
+    rows = rows_of(TALK, asking(model, CallShelf(tmp_path)), IN_WORDS)
+    kept = sorted(tmp_path.rglob("*.json"))
+    for place in kept:
+        place.write_text(held, "utf-8")
+    assert rows_of(TALK, asking(model, CallShelf(tmp_path)), IN_WORDS) == rows
+    n_asked = len(model.asked)
+    assert rows_of(TALK, asking(model, CallShelf(tmp_path)), IN_WORDS) == rows
+    assert len(model.asked) == n_asked
+
+
 def test_a_model_that_fails_is_a_row_that_says_so() -> None:
     broken = ScriptedModel([EngineFailed("it is down")], scores=[EngineFailed("it is down")])
     rows = rows_of(TALK, asking(broken, CallShelf(None)), IN_WORDS)

@@ -10,6 +10,7 @@ import pytest
 
 import agent.backends.choose
 from agent.backends.llm.scripted import ScriptedModel
+from agent.errors import ConfigInvalid
 from agent.profiles import Choice
 from eval.replay.engines import provenance_here
 from eval.replay.plan import ReplaySettings, run_of
@@ -98,6 +99,12 @@ def test_a_condition_without_a_language_model_is_refused(tmp_path: Path):
     plan = plan_of(toy_corpus(), replace(ASKED, profile="embedded"), out=tmp_path)
     with pytest.raises(EngineFailed, match="profile embedded has none here"):
         replay(plan, note=print)
+
+
+def test_an_adapter_is_never_passed_over(tmp_path: Path):
+    nowhere = ReplaySettings(adapter=str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigInvalid, match="language model of profile embedded is none"):
+        plan_of(toy_corpus(), nowhere, out=tmp_path)
 
 
 @pytest.mark.usefixtures("models")

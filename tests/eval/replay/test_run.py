@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.errors import ConfigInvalid
-from eval.corpora.item import Item, Problem
+from eval.corpora.item import Corpus, Item, Problem
 from eval.errors import CorpusUnreadable
 from eval.replay.ledger import RunFolder, RunRefused
 from eval.replay.plan import ALONE_AT_ONCE, ReplaySettings
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from eval.corpora.item import Corpus
     from streaming.events import Samples
 
     WriteWav = Callable[[Path, Samples], Path]
@@ -127,6 +126,14 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(tmp_path: Path) -> 
     assert written(tmp_path) == before
 
 
+@pytest.mark.parametrize("held", ["[]", "{}", '{"provenance": 1}', "no JSON"])
+def test_a_folder_whose_header_is_none_is_refused_in_words(tmp_path: Path, held: str) -> None:
+    (tmp_path / "run.json").write_text(held, "utf-8")
+    with pytest.raises(RunRefused, match=r"its header differs"):
+        run_of(toy_corpus(), tmp_path)
+    assert (tmp_path / "run.json").read_text("utf-8") == held
+
+
 def test_two_runs_at_once_into_one_folder_are_refused(tmp_path: Path) -> None:
     plan = plan_of(toy_corpus(), BY_TEXT, out=tmp_path)
     with RunFolder(tmp_path).taken(plan.header), pytest.raises(RunRefused, match="being written by another run"):
@@ -198,6 +205,17 @@ def test_half_a_surrogate_pair_in_a_problem_does_not_lose_the_summary(tmp_path: 
     assert run_of(corpus, tmp_path)["n_items"] == len(corpus.items)
     told = json.loads((tmp_path / "summary.json").read_text("utf-8"))
     assert told["problems"] == [{"where": "odd ?", "why": "no label"}]
+
+
+def test_a_recording_that_changed_is_heard_again_though_it_is_as_long(tmp_path: Path, write_wav: WriteWav) -> None:
+    sound = tmp_path / "a.wav"
+    corpus = Corpus(name="one", items=(Item(id="a", audio=sound, text="so happy"),))
+    shas: list[str] = []
+    for hz in (150.0, 250.0):
+        write_wav(sound, voice(hz=hz))
+        run_of(corpus, tmp_path / "out")
+        shas += [row["audio_sha256"] for row in rows_in(tmp_path / "out")]
+    assert len(set(shas)) == 2
 
 
 def test_where_a_corpus_lies_changes_no_byte(tmp_path: Path, write_wav: WriteWav) -> None:

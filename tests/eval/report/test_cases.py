@@ -76,6 +76,14 @@ def test_words_heard_worst_come_by_error_rate_then_length():
     assert words.cases[3].why == "1 error in 2 words"
 
 
+def test_what_is_only_context_is_not_among_the_words_heard_worst():
+    _, words, _ = lists(
+        row("scored", text="yes", heard=["no"]),
+        row("context", text="well then", heard=["oh dear"], is_to_be_scored=False),
+    )
+    assert ([case.item for case in words.cases], words.n_all) == (["scored"], 1)
+
+
 def test_the_lists_say_of_how_many_they_show_how_many():
     rows = [told(f"i{at}", "sad", 0.7, 0.1, 0.1, 0.1, order=at) for at in range(5)]
     page = run_page(Ledger(rows=tuple(rows)), QUICK, showing=Showing(worst=2))

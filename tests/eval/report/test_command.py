@@ -48,6 +48,9 @@ def test_a_replay_becomes_a_page_with_its_settings_and_times(tmp_path: Path):
     assert "feeling from words" in page.one("header").text
     assert "hearing an item" in page.one("section", id="time").text
     assert "the words were given, not heard" in page.one("section", id="summary").text
+    # Nor are words that were given shown as words that were all heard right.
+    assert "no word wrong" not in page.one("section", id="words").text
+    assert page.one("section", id="words").text.count("the words were given") == 2
 
 
 def test_two_ledgers_are_compared(tmp_path: Path):
@@ -79,6 +82,10 @@ def test_what_is_no_ledger_no_corpus_or_no_place_to_write_is_said(tmp_path: Path
         raise_of(evaluate("report", a, "--out", out, "--audio", tmp_path))
     with pytest.raises(OSError, match="nowhere"):
         raise_of(evaluate("report", a, "--out", tmp_path / "nowhere" / "r.html", *QUICK))
+    # Said at once, not after minutes of drawing again: nothing was read by then.
+    for place in (tmp_path, tmp_path / "nowhere" / "r.html"):
+        with pytest.raises(OSError, match=f"{place.parent.name if place.name == 'r.html' else place.name}'$"):
+            raise_of(evaluate("report", tmp_path / "none", "--out", place))
     assert evaluate("report", a, "--out", out, "--labels", "one").exit_code == 2
     assert not out.exists()
 

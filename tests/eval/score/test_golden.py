@@ -66,6 +66,7 @@ def test_r_squared_of_votes_that_never_vary_is_not_defined_and_left_out_of_the_m
     assert alone["BC"].value(alone["BC"].rows) is not None
     assert values(even, other)["R2"] == pytest.approx(0.6541, abs=6e-5)
     assert (alone["R2"].how["mean"], alone["R2"].how["constant_truth"]) == ("over rows", "left out")
+    assert [measures(even, other)[name].rows.tolist() for name in ("R2", "BC")] == [[1], [0, 1]]
 
 
 def test_votes_for_labels_outside_the_set_are_dropped():
@@ -119,6 +120,21 @@ def test_an_answer_off_the_list_can_be_made_wrong_whatever_is_true():
     assert found["macro F1"] == pytest.approx((1 + 1 + 2 / 3 + 1) / 4)
 
 
+def test_a_recall_is_about_the_rows_that_bear_the_label():
+    found = measures(*ONE_EACH, row("more", emotion="sad", estimates=[estimate("angry")]))
+    assert found["recall sad"].rows.tolist() == [3, 4]
+    assert found["recall sad"].value(found["recall sad"].rows) == 0.5
+    assert found["UA"].rows.size == 5
+
+
+def test_where_neutral_is_no_label_of_the_set_what_is_not_said_is_wrong_and_the_signature_says_so():
+    lost = row("lost", emotion="sad", status="failed")
+    found = measures(*ONE_EACH, lost, labels=("happy", "sad"))
+    assert found["WA"].value(found["WA"].rows) == pytest.approx(2 / 3)
+    assert found["WA"].how["fallback"] == "wrong"
+    assert measures(*ONE_EACH, lost)["WA"].how["fallback"] == "neutral"
+
+
 def test_the_most_likely_label_can_be_taken_where_nothing_was_said():
     unclear = row("unclear", emotion="sad", estimates=[estimate(None, 0.2, 0.2, 0.2, 0.4)])
     assert values(*ONE_EACH, unclear, decide="argmax")["WA"] == 1.0
@@ -168,7 +184,14 @@ def test_words_that_were_given_say_nothing_of_hearing():
     told = replace(row("a", text="so it is"), nbest=[{"text": "so it is", "source": "transcript"}])
     found = measures(told, told)["WER"]
     assert found.of(found.rows).reason == "the words were given, not heard"
-    assert values(told, row("b", text="so it is", heard=["so it was"]))["WER"] == pytest.approx(1 / 6)
+    mixed = measures(told, row("b", text="so it is", heard=["so it was"]))
+    assert mixed["WER"].value(mixed["WER"].rows) == pytest.approx(1 / 3)
+    assert mixed["WER"].how["given"] == "1 left out"
+    # What could not be read says nothing of hearing where nobody was to be heard.
+    lost = measures(told, row("c", text="so it is", status="unreadable"))["WER"]
+    assert lost.of(lost.rows).reason == "the words were given, not heard"
+    assert values(row("c", text="so it is", status="unreadable"))["WER"] == 1.0
+    assert mixed["sentence error rate"].value(mixed["WER"].rows) == 1.0
 
 
 def test_the_normaliser_is_chosen():
@@ -194,6 +217,15 @@ def test_translations_are_scored_as_sacrebleu_scores_them(pairs: list[tuple[str,
     found = values(*rows)
     assert found["BLEU"] == pytest.approx(sacrebleu.corpus_bleu(answers, [references]).score)
     assert found["chrF2"] == pytest.approx(sacrebleu.corpus_chrf(answers, [references]).score)
+
+
+def test_what_was_never_translated_has_no_score_and_what_was_lost_among_others_has():
+    never = measures(row("a", translation="bonjour", target="fr"), row("b", translation="merci", target="fr"))
+    for name in ("BLEU", "chrF2", "COMET"):
+        assert never[name].of(never[name].rows).reason == "no row has an answer, nothing was translated"
+    lost = row("lost", translation="merci", target="fr", status="failed")
+    found = values(row("a", answer="bonjour", translation="bonjour", target="fr"), lost)
+    assert found["chrF2"] == pytest.approx(sacrebleu.corpus_chrf(["bonjour", ""], [["bonjour", "merci"]]).score)
 
 
 def test_chrf_of_nothing_shared_is_zero():

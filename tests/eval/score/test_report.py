@@ -139,8 +139,8 @@ def test_poor_ledgers_have_reports_without_nan(rows: list[Row]):
 @pytest.mark.parametrize("odd", [None, [], "sad", 3, {"sad": None}, {"sad": -1}, {"sad": "x"}])
 def test_odd_values_in_a_row_are_as_if_they_were_not_told(odd: object):
     told = row("a", emotion="sad", text=odd, votes=odd, arousal=odd, estimates=[{"top": odd, "distribution": odd}])
-    report = score(of(told, *made(6)), QUICK)
-    found = {each.name: each for each in report.figures}
+    report = score(of(told, row("b", label=[odd]), *made(6)), QUICK, by=("emotion",))
+    found = {each.name: each for each in report.figures if each.group == "all"}
     assert found["WA"].n == 7
     assert found["BC"].n == 6
     assert report.counts["without a distribution"] == 1
@@ -217,7 +217,7 @@ def test_ledgers_are_read_from_files_and_folders_with_their_times(tmp_path: Path
     more.write_bytes(b"\xef\xbb\xbf" + more.read_bytes().replace(b"\n", b"\r\n"))
     ledger = read_ledgers([tmp_path, more])
     assert [each.item for each in ledger.rows] == ["i000", "i001", "i002", "i003", "x"]
-    assert ledger.times[0] == {"item": "i000", "heard_ms": 4.0}
+    assert ledger.times == ({"item": "i000", "heard_ms": 4.0},)
 
 
 GOOD = '{"item": "a", "corpus": "c", "run": "r", "status": "ok"'
