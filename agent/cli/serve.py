@@ -130,7 +130,8 @@ def serve(
     much: Some = {"workers": _usable(workers), "idle_s": idle, "max_session_s": max_session}
     much |= _sessions(max_sessions, per_client=max_per_client)
     shows = not no_history and (shared_history or (is_loopback(host) and not behind_proxy))
-    settings = ServerSettings(host=host, port=port, page=not no_page, history=shows, **who, **how, **much)
+    much |= {"page": not no_page, "history": shows, "records": record is not None}
+    settings = ServerSettings(host=host, port=port, **who, **how, **much)
     plan = Plan(settings=settings, config=config, keeps=not no_history, opens=opens, records=record)
     _begin(plan, falls_back=fallback, logs=verbose)
 
@@ -223,9 +224,8 @@ def announce(server: Server, *, plan: Plan) -> None:
     if not plan.is_first:
         return
     if plan.records is not None:
-        note(
-            f"conversations are recorded in {plan.records}: programs are told by attune.session.info, tell their users"
-        )
+        told = "the page says so, programs are told by attune.session.info: tell their users"
+        note(f"conversations are recorded in {plan.records}; {told}")
     if plan.settings.page:
         typer.echo(f"the page:  {server.page_url}")
     typer.echo(f"programs:  {server.url}  (stop with Ctrl-C)")

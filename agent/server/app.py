@@ -72,7 +72,7 @@ class Server:
             standing=self._standing,
             metrics=lambda: (metrics.exposition(), metrics.content_type),
             schema=_schema,
-            assets=page_assets() if settings.page else {},
+            assets=page_assets(records=settings.records) if settings.page else {},
         )
         self._gate = Gate(settings, seats=seats, metrics=metrics, desk=desk, relay=relay, wall_clock=wall_clock)
         self._sockets: websockets.asyncio.server.Server | None = None

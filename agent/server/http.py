@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
+from ..hosting import RECORDED
 from .closing import as_table
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ TYPES: Final = {
 
 EXAMPLE: Final = "/example.ogg"
 """Where the page finds the recorded conversation of `attune demo`, for who has no microphone."""
+
+UNRECORDED: Final = b"Your sound is heard, not stored."
+"""What the page promises where it is so."""
 
 SECURITY: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -116,14 +120,21 @@ class Asset:
     etag: str
 
 
-def page_assets(folder: Traversable | None = None) -> dict[str, Asset]:
-    """Read the page and its example into memory, by path (`/`, `/js/main.js`); nothing else can be asked for."""
+def page_assets(folder: Traversable | None = None, *, records: bool = False) -> dict[str, Asset]:
+    """Read the page and its example into memory, by path (`/`, `/js/main.js`); nothing else can be asked for.
+
+    `records`: the page tells, before anything is sent, that conversations are recorded.
+    """
     assets: dict[str, Asset] = {}
     _collect(folder or files("agent") / "web", "", assets)
     if "/index.html" in assets:
-        assets["/"] = assets["/index.html"]
+        page = assets["/index.html"]
+        if records:
+            assert UNRECORDED in page.body, "the page promises what is not so here"
+            page = _asset(page.body.replace(UNRECORDED, RECORDED.encode()), page.content_type)
+        assets["/"] = assets["/index.html"] = page
     if folder is None:
-        assets[EXAMPLE] = _asset(files("agent") / "demo" / "conversation.ogg", TYPES[".ogg"])
+        assets[EXAMPLE] = _asset((files("agent") / "demo" / "conversation.ogg").read_bytes(), TYPES[".ogg"])
     return assets
 
 
@@ -139,11 +150,10 @@ def _collect(folder: Traversable, prefix: str, assets: dict[str, Asset]) -> None
             continue
         content_type = TYPES.get("." + entry.name.rpartition(".")[2].lower())
         if content_type is not None:
-            assets[path] = _asset(entry, content_type)
+            assets[path] = _asset(entry.read_bytes(), content_type)
 
 
-def _asset(entry: Traversable, content_type: str) -> Asset:
-    body = entry.read_bytes()
+def _asset(body: bytes, content_type: str) -> Asset:
     return Asset(body=body, content_type=content_type, etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 

@@ -35,6 +35,7 @@ class ServerSettings:
         tls: certificate and key for wss:, from `agent.server.tls`.
         behind_proxy: something in front of the server ends TLS; its `X-Forwarded-For` names the client.
         page, history: the page is served; clients may list, export and delete what is kept.
+        records: conversations are recorded, and the page says so.
         workers: processes that share the port.
         max_message_bytes: of one message of a client. Stock clients send up to 1 MiB of sound at once.
         max_queued_frames: frames taken off the socket before the session has taken them.
@@ -65,6 +66,7 @@ class ServerSettings:
     behind_proxy: bool = False
     page: bool = True
     history: bool = True
+    records: bool = False
     workers: int = 1
     max_message_bytes: int = 1 << 20
     max_queued_frames: int = 16

@@ -24,6 +24,7 @@ _NAMES: Final = {
     ESTIMATE: ("its estimate", "part of that: from the last word to the feeling"),
     "reply_ms": ("first words of the answer", "from the last word"),
     "sound_ms": ("first sound of the answer", "from the last word"),
+    "took_ms": ("the whole item", "with reasons and answers"),
     "endpoint_wait_ms": ("waiting for the end", "silence after the voice ended"),
 }
 _COLUMNS: Final = ("n", "p50", "p95", "p99", "max")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.datastructures import Headers
 
+from agent.hosting import RECORDED
 from agent.server.closing import Close
-from agent.server.http import Desk, Standing, page_assets
+from agent.server.http import UNRECORDED, Desk, Standing, page_assets
 from agent.server.metrics import ServerMetrics
 from agent.server.tokens import parse_tokens
 from tests.agent.server.edge import SECRET, bench
@@ -138,6 +139,15 @@ def test_the_page_that_is_shipped_can_be_read():
     assert all(asset.body for asset in assets.values() if not asset.content_type.startswith("image"))
     assert assets["/example.ogg"].content_type == "audio/ogg"
     assert assets["/example.ogg"].body.startswith(b"OggS")
+
+
+def test_a_page_never_promises_that_sound_is_not_stored_where_it_is():
+    promised, told = page_assets(), page_assets(records=True)
+    for path in ("/", "/index.html"):
+        assert UNRECORDED in promised[path].body
+        assert UNRECORDED not in told[path].body
+        assert RECORDED.encode() in told[path].body
+        assert promised[path].etag != told[path].etag
 
 
 # Over the wire
