@@ -99,7 +99,7 @@ def test_the_ten_systems_of_paper_000_are_there():
 
 def test_every_extra_has_a_way_to_get_it():
     extras = {engine.extra for engines in ENGINES.values() for engine in engines.values()} - {None}
-    assert extras == set(INSTALL)
+    assert extras | {"ray"} == set(INSTALL)  # ray is no engine of a conversation: it spreads replays
 
 
 # A user's own
