@@ -1,4 +1,4 @@
-"""What the line promises as a whole: word error rates from a cold start, and half an hour of nothing."""
+"""What the line promises as a whole: word error rates from a cold start, and long stretches of nothing."""
 
 from __future__ import annotations
 

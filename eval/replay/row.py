@@ -29,6 +29,7 @@ class Row:
         estimates: how many rolling ones there were (`n_rolling`), then final ones and revisions, as
             `agent.jsonl.emotion_fields`; the last stands.
         answer: what was said or translated, None in estimating only.
+        answer_in: the language it is a translation into; None: it is an answer, and no translation.
         model: raw text or label scores and tokens of each call of a language model, in order; whether it came from the
             cache stands with the times.
     """
@@ -50,4 +51,5 @@ class Row:
     prosody: dict[str, Any] | None = None
     estimates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     answer: str | None = None
+    answer_in: str | None = None
     model: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

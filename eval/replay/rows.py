@@ -105,6 +105,7 @@ def row_of(outcome: Outcome, *, corpus: str, run: str, labels: Mapping[str, str]
         prosody=None if first is None or sound is None else _prosody(first),
         estimates=_estimates(outcome),
         answer=outcome.answer or None,
+        answer_in=outcome.target if outcome.answer else None,
         model=outcome.model,
     )
 

@@ -23,6 +23,7 @@ _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "dialogue": (str, type(None)),
     "speaker": (str, type(None)),
     "answer": (str, type(None)),
+    "answer_in": (str, type(None)),
     "split": str,
     "order": int,
     "truth": dict,

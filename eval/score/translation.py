@@ -1,6 +1,6 @@
 """How well translations match the reference: BLEU and chrF as sacrebleu counts them, on any selection of rows.
 
-A row without an answer has the empty translation; where no row has one, nothing was translated. COMET is run where its
+A row without a translation has the empty one; where no row has one, nothing was translated. COMET is run where its
 package and its model are here, once for all rows, and only when it is asked for its value.
 """
 
@@ -34,7 +34,7 @@ BETA: Final = 2
 TOKENIZERS: Final = {"zh": "zh", "ja": "char", "th": "char"}
 """By target language; 13a, sacrebleu's own default, for the others."""
 NONE: Final = Score(value=None, reason="no row tells a reference translation")
-NOT_TRANSLATED: Final = Score(value=None, reason="no row has an answer, nothing was translated")
+NOT_TRANSLATED: Final = Score(value=None, reason="no row has a translation, nothing was translated")
 
 
 def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[Measure]:
@@ -46,7 +46,7 @@ def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[M
     counts = np.zeros((len(rows), 2 * ORDER + 2))
     shared = np.zeros((len(rows), 3 * CHAR_ORDER))
     for at in listed(told):
-        answer, reference = rows[at].answer or "", str(rows[at].truth["translation"])
+        answer, reference = translated(rows[at]), str(rows[at].truth["translation"])
         counts[at] = _bleu_counts(bleu, answer, reference)
         shared[at] = chrf_counts(answer, reference)
     how: dict[str, object] = {"target": "+".join(targets) or None, "missing": "empty"}
@@ -59,8 +59,13 @@ def translation_measures(rows: Sequence[Row], settings: ScoreSettings) -> list[M
         _measure("chrF2", told, lambda picked: Score(value=chrf_of(shared[picked].sum(axis=0))), chrf_how),
         _comet(rows, told, settings.comet, how),
     ]
-    is_answered = np.array([row.answer is not None for row in rows], np.bool_)
+    is_answered = np.array([row.answer is not None and row.answer_in is not None for row in rows], np.bool_)
     return [replace(each, of=_where_translated(each.of, is_answered)) for each in found]
+
+
+def translated(row: Row) -> str:
+    """Return the translation of a row, empty where there is none: an answer of the agent's is no translation."""
+    return row.answer or "" if row.answer_in is not None else ""
 
 
 def _where_translated(of: Callable[[Rows], Score], is_answered: NDArray[np.bool_]) -> Callable[[Rows], Score]:
@@ -102,7 +107,7 @@ def _comet(rows: Sequence[Row], told: Rows, model: str, how: dict[str, object]) 
 
 def _segment(row: Row) -> Segment:
     source, reference = str(row.truth.get("text") or ""), str(row.truth["translation"])
-    return Segment(source=source, answer=row.answer or "", reference=reference)
+    return Segment(source=source, answer=translated(row), reference=reference)
 
 
 def bleu_of(counts: Floats) -> float:

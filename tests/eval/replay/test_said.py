@@ -88,6 +88,7 @@ def test_utterances_are_translated_with_what_they_express_and_stand_beside_refer
     model = says("Mon chien est mort.", "Comme c'est affreux.")
     one, two = rows_of(FRENCH, tmp_path / "out")
     assert [one["answer"], two["answer"]] == ["Mon chien est mort.", "Comme c'est affreux."]
+    assert one["answer_in"] == two["answer_in"] == "fr"
     assert (one["truth"]["translation"], one["truth"]["target"]) == ("mon chien est mort", "fr")
     # A reference in another language is none of this translation.
     assert "translation" not in two["truth"]
@@ -183,6 +184,7 @@ def test_utterances_are_answered_and_answers_are_part_of_the_conversation(
     settings = ReplaySettings(hypotheses="text", profile="asking", answers=True)
     rows = rows_of(settings, tmp_path / "out")
     assert [row["answer"] for row in rows] == ["I am sorry to hear that.", "It is hard."]
+    assert {row["answer_in"] for row in rows} == {None}
     assert "I am sorry to hear that." in streamed(model)[1]
     assert rows[0]["truth"]["target"] == "fr"
     times = [json.loads(line) for line in (tmp_path / "out" / "times.jsonl").read_text("utf-8").splitlines()]

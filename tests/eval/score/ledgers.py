@@ -25,6 +25,8 @@ def estimate(top: str | None, *distribution: float, labels: Sequence[str] = LABE
 def row(item: str, *, heard: Sequence[str] = (), estimates: Sequence[dict[str, Any]] = (), **told: Any) -> Row:
     names = ("dialogue", "order", "speaker", "split", "answer", "model")
     head: dict[str, Any] = {name: told.pop(name) for name in names if name in told}
+    if "answer" in head:
+        head["answer_in"] = told.pop("answer_in", told.get("target"))
     return Row(
         item=item,
         corpus="made",

@@ -222,10 +222,16 @@ def test_translations_are_scored_as_sacrebleu_scores_them(pairs: list[tuple[str,
 def test_what_was_never_translated_has_no_score_and_what_was_lost_among_others_has():
     never = measures(row("a", translation="bonjour", target="fr"), row("b", translation="merci", target="fr"))
     for name in ("BLEU", "chrF2", "COMET"):
-        assert never[name].of(never[name].rows).reason == "no row has an answer, nothing was translated"
+        assert never[name].of(never[name].rows).reason == "no row has a translation, nothing was translated"
     lost = row("lost", translation="merci", target="fr", status="failed")
     found = values(row("a", answer="bonjour", translation="bonjour", target="fr"), lost)
     assert found["chrF2"] == pytest.approx(sacrebleu.corpus_chrf(["bonjour", ""], [["bonjour", "merci"]]).score)
+
+
+def test_an_answer_of_the_agent_is_no_translation():
+    said = row("a", answer="I am sorry.", translation="merci", target="fr", answer_in=None)
+    found = measures(said)
+    assert found["BLEU"].of(found["BLEU"].rows).reason == "no row has a translation, nothing was translated"
 
 
 def test_chrf_of_nothing_shared_is_zero():
