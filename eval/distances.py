@@ -75,26 +75,10 @@ METRICS: Final[Mapping[str, Callable[[Floats, Floats], float]]] = {
 }
 
 
-def mean_distances(predictions: Floats, truths: Floats) -> dict[str, Score]:
-    """Return each of METRICS as the mean over utterances."""
-    if not len(predictions):
-        return {name: Score(value=None, reason="no utterances") for name in METRICS}
-    return {
-        name: Score(value=float(np.mean([of(p, t) for p, t in zip(predictions, truths, strict=True)])))
-        for name, of in METRICS.items()
-    }
-
-
-def votes(said: Sequence[str], *, labels: Sequence[str], decimals: int | None = VOTE_DECIMALS) -> Floats | None:
-    """Return the shares of annotators' votes, rounded unless `decimals` is None; other labels are dropped.
-
-    None when no vote is left.
-    """
-    counts: Floats = np.array([said.count(label) for label in labels], np.float64)
-    if not counts.any():
-        return None
-    shares: Floats = counts / counts.sum()
-    return shares if decimals is None else shares.round(decimals)
+def vote_shares(counts: Mapping[str, float], labels: Sequence[str]) -> Floats | None:
+    """Return the shares of votes for `labels`, not rounded; votes for others are dropped; None without any."""
+    kept: Floats = np.array([counts.get(label, 0.0) for label in labels], np.float64)
+    return kept / kept.sum() if kept.sum() > 0 else None
 
 
 def smoothed(truth: Floats, *, by: float = SMOOTHING) -> Floats:

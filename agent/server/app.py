@@ -131,11 +131,6 @@ class Server:
             "create_connection": linked(settings),
         }
 
-    def stop_accepting(self) -> None:
-        """Close the port; connections that are open go on."""
-        if self._sockets is not None:
-            self._sockets.server.close()
-
     def _standing(self) -> Standing:
         refused = self.seats.refusal
         if refused is not None:

@@ -18,13 +18,13 @@ from agent.models import user_store
 from prompts import load
 from streaming.errors import EngineFailed
 
+from ..distances import vote_shares
 from ..errors import CorpusUnreadable
 from ..replay.calls import CallShelf, KeptModel, Tape
 from ..replay.plan import digest, digest_of_items
 from ..replay.provenance import identity_of
 from ..training.relabel import Batching, Typed, relabel, relabel_by_words
 from ..training.relabelled import Relabelled, changes, read_relabelled, write_relabelled
-from ..training.soft_labels import reference
 from .replayed import NONE
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _shares(item: Item, labels: Mapping[str, str]) -> Floats | None:
     for label, n in item.votes:
         name = labels.get(label, label)
         counts[name] = counts.get(name, 0) + n
-    return reference(counts)
+    return vote_shares(counts, EIGHT)
 
 
 class Annotator(Protocol):

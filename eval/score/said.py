@@ -9,7 +9,7 @@ import numpy as np
 
 from agent.labels import BIG_FOUR, EIGHT, FALLBACK
 
-from ..distances import VOTE_DECIMALS
+from ..distances import VOTE_DECIMALS, vote_shares
 from .errors import ScoreImpossible
 from .measure import final_of, is_scored
 
@@ -152,5 +152,5 @@ def _answer(row: Row, distribution: Floats | None, *, labels: tuple[str, ...], s
 def _shares(row: Row, labels: tuple[str, ...], settings: ScoreSettings) -> Floats:
     """Shares of annotators' votes within `labels`; others are dropped (AER-LLM). Zeros: none, or it does not count."""
     counts = _mapped(settings, row.truth.get("votes")) if is_scored(row) else {}
-    found = np.array([counts.get(label, 0.0) for label in labels])
-    return found / (found.sum() or 1.0)
+    found = vote_shares(counts, labels)
+    return np.zeros(len(labels)) if found is None else found

@@ -16,13 +16,10 @@ from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 from agent.distribution import softmax
-from agent.labels import EIGHT
 
 from ..distances import SMOOTHING, held_classes, smoothed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ..metrics import Floats
 
 STRENGTHS: Final = (0.001, 0.01, 0.1, 1.0)
@@ -30,12 +27,6 @@ STRENGTHS: Final = (0.001, 0.01, 0.1, 1.0)
 WITHOUT_DEV: Final = 0.1
 _CONSTANT: Final = 1e-6
 """A feature that varies by less than this share of its mean only shows how numbers are rounded (float32)."""
-
-
-def reference(votes: Mapping[str, int], labels: Sequence[str] = EIGHT) -> Floats | None:
-    """Return the shares of raters' votes for `labels`, not rounded; votes for others are dropped, None without any."""
-    counts: Floats = np.array([votes.get(label, 0) for label in labels], np.float64)
-    return counts / counts.sum() if counts.sum() > 0 else None
 
 
 def class_weights(targets: Floats) -> Floats:

@@ -104,11 +104,6 @@ class HeardItems:
     features: Floats
     problems: tuple[str, ...] = ()
 
-    @property
-    def n_unheard(self) -> int:
-        """How many rows nothing was heard in."""
-        return int(np.isnan(self.features).all(axis=(1, 2)).sum())
-
 
 def hear(
     items: Sequence[Item],
